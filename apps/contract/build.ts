@@ -1,0 +1,100 @@
+// Shapes of a build: what the API shows, what the builder is given and what it reports.
+import { type Static, Type } from '@sinclair/typebox';
+import { Id, ImageId, Oid, Timestamp } from './names.ts';
+
+/** pending: row written by the controller. running: a builder holds it (its epoch). The rest is final. */
+export const BuildStatus = Type.Union([
+  Type.Literal('pending'),
+  Type.Literal('running'),
+  Type.Literal('succeeded'),
+  Type.Literal('failed'),
+  Type.Literal('canceled'),
+  Type.Literal('superseded'),
+]);
+export type BuildStatus = Static<typeof BuildStatus>;
+
+/** Commands by process type, as the Procfile or the plan gives them; run by `/bin/sh -c`. */
+export const ProcessTypes = Type.Record(Type.String(), Type.String());
+export type ProcessTypes = Static<typeof ProcessTypes>;
+
+export const BuildStep = Type.Object({ name: Type.String(), seconds: Type.Number(), cached: Type.Boolean() });
+export type BuildStep = Static<typeof BuildStep>;
+
+export const Build = Type.Object(
+  {
+    number: Type.Integer({ description: 'counts up from 1 within the app' }),
+    status: BuildStatus,
+    commit: Oid,
+    tree: Oid,
+    image: Type.Union([ImageId, Type.Null()]),
+    language: Type.Union([Type.String(), Type.Null()], { description: 'what was detected' }),
+    reused: Type.Boolean({ description: 'an earlier image of the same tree was taken' }),
+    steps: Type.Array(BuildStep),
+    error: Type.Union([Type.String(), Type.Null()]),
+    user: Type.String(),
+    createdAt: Timestamp,
+    finishedAt: Type.Union([Timestamp, Type.Null()]),
+  },
+  { $id: 'Build' },
+);
+export type Build = Static<typeof Build>;
+
+/** The one field of a `builds` job: jobs carry ids and nothing else. */
+export interface BuildJob {
+  buildId: string;
+}
+
+/** `POST /internal/builds/:id/start`: the builder takes the build; the answer is all it needs. A finished build answers 409 `conflict`. */
+export const StartBuild = Type.Object({ worker: Type.String() });
+export const StartedBuild = Type.Object({
+  id: Id,
+  number: Type.Integer(),
+  epoch: Type.Integer({
+    description: 'every later report must carry it; an older one is answered `stale_epoch`',
+  }),
+  appId: Id,
+  appName: Type.String(),
+  commit: Oid,
+  tree: Oid,
+  repository: Type.String({ description: 'absolute path of the bare repository' }),
+  objectDirectories: Type.Array(Type.String(), { description: 'quarantined objects to read beside it' }),
+  buildVars: Type.Record(Type.String(), Type.String(), { description: 'the config vars: secret' }),
+});
+export type StartedBuild = Static<typeof StartedBuild>;
+
+/** `POST /internal/builds/:id/output`: text to append (whole lines); the answer says whether to stop. Also the heartbeat (empty text). */
+export const BuildOutput = Type.Object({ epoch: Type.Integer(), text: Type.String() });
+export const BuildOutputAnswer = Type.Object({ canceled: Type.Boolean() });
+
+/** `GET /internal/builds/by-key?app=&key=`: the newest successful build of the app with this key, or 404. */
+export const KnownBuild = Type.Object({ number: Type.Integer(), result: Type.Unknown() });
+
+export const BuildResult = Type.Object({
+  key: Type.String({ description: 'digest of tree id and build configuration' }),
+  image: ImageId,
+  language: Type.String(),
+  processTypes: ProcessTypes,
+  port: Type.Integer({ description: 'the port a web process is told in PORT' }),
+  user: Type.String({ description: 'the user that processes run as' }),
+  reused: Type.Boolean(),
+  steps: Type.Array(BuildStep),
+  warnings: Type.Array(Type.String()),
+});
+export type BuildResult = Static<typeof BuildResult>;
+
+/** `POST /internal/builds/:id/finish`: ends the build; success creates the release and its deployment in the same transaction. */
+export const FinishBuild = Type.Union([
+  Type.Object({ epoch: Type.Integer(), status: Type.Literal('succeeded'), result: BuildResult }),
+  Type.Object({
+    epoch: Type.Integer(),
+    status: Type.Literal('failed'),
+    error: Type.String({ description: 'one line for the user' }),
+    hint: Type.Optional(Type.String()),
+    steps: Type.Optional(Type.Array(BuildStep)),
+  }),
+  Type.Object({ epoch: Type.Integer(), status: Type.Literal('canceled') }),
+]);
+export type FinishBuild = Static<typeof FinishBuild>;
+
+/** `POST /internal/builds/requeue`: a builder that starts gives back what an earlier life of it left running. */
+export const RequeueBuilds = Type.Object({ worker: Type.String() });
