@@ -60,7 +60,8 @@ static void flatten(char *text) {
             *text = ' ';
 }
 
-static void say(struct err *err, enum err_code code, const char *suffix, const char *format, va_list args) {
+__attribute__((format(printf, 4, 0))) static void say(struct err *err, enum err_code code, const char *suffix,
+                                                      const char *format, va_list args) {
     err->code = code;
     int n = vsnprintf(err->message, sizeof err->message, format, args);
     if (suffix && n >= 0 && (size_t)n < sizeof err->message)

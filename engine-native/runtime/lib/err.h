@@ -28,7 +28,8 @@ struct err {
 
 /* Both return -1, so that a failing path reads `return err_set(err, …)`. Line breaks and control bytes in the
  * result become spaces: the message is one line whatever a file was called. */
-int err_set(struct err *err, enum err_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int err_set(struct err *err, enum err_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* As err_set, with ": <text of errnum>" behind it; the code comes from errnum (ENOSPC is no_space, ENOENT
  * not_found, EACCES permission, …, anything else internal). */

@@ -15,8 +15,8 @@ int write_all(int fd, const void *data, size_t len, struct err *err);
 
 int frame_write(int fd, const char *payload, size_t len, struct err *err);
 
-/* Reads one whole frame into a malloc'ed, NUL-terminated buffer. 1 = a frame, 0 = end of stream before its first
- * byte, -1 = error. timeout_ms bounds each wait (-1 = none). Never reads beyond the frame. */
+/* Reads one whole frame into a malloc'ed, NUL-terminated buffer. 1 = a frame, 0 = end of stream before its
+ * first byte, -1 = error. timeout_ms bounds each wait (-1 = none). Never reads beyond the frame. */
 int frame_read(int fd, char **payload, size_t *len, int timeout_ms, struct err *err);
 
 /* A growing input buffer for a non-blocking socket. */
@@ -27,11 +27,12 @@ struct frame_buffer {
 
 void frame_buffer_free(struct frame_buffer *buffer);
 
-/* One read(2) from fd. Returns bytes read (> 0), 0 at end of stream, -1 on error, -2 when nothing is there now. */
+/* One read(2) from fd. Returns bytes read (> 0), 0 at end of stream, -1 on error, -2 when nothing is there
+ * now. */
 long frame_buffer_fill(struct frame_buffer *buffer, int fd, struct err *err);
 
-/* Takes the next whole frame: 1 with *payload (valid until the next call on the buffer, not terminated), 0 when
- * more bytes are needed, -1 when the length is over FRAME_MAX (the caller closes the connection). */
+/* Takes the next whole frame: 1 with *payload (valid until the next call on the buffer, not terminated), 0
+ * when more bytes are needed, -1 when the length is over FRAME_MAX (the caller closes the connection). */
 int frame_buffer_next(struct frame_buffer *buffer, const char **payload, size_t *len, struct err *err);
 
 /* What is buffered behind the last taken frame: the first bytes of a stream op. Consumed by the call. */
@@ -46,7 +47,8 @@ struct out_buffer {
 void out_buffer_free(struct out_buffer *buffer);
 int out_buffer_add(struct out_buffer *buffer, const void *data, size_t len, struct err *err);
 int out_buffer_add_frame(struct out_buffer *buffer, const char *payload, size_t len, struct err *err);
-/* Sends what the socket takes now. 1 = all sent, 0 = some is left (wait for EPOLLOUT), -1 = the peer is gone. */
+/* Sends what the socket takes now. 1 = all sent, 0 = some is left (wait for EPOLLOUT), -1 = the peer is gone.
+ */
 int out_buffer_flush(struct out_buffer *buffer, int fd, struct err *err);
 static inline size_t out_buffer_size(const struct out_buffer *buffer) {
     return buffer->end - buffer->start;

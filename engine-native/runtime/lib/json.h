@@ -1,6 +1,7 @@
 /* Strict, bounded JSON: a parser into one arena, typed readers, and a writer that escapes.
  * Every message of PROTOCOL.md passes here and every byte of it may be hostile: UTF-8 is checked, depth is at
- * most 32, an object has at most 1024 members and none twice, and strings hold no NUL (they become C strings). */
+ * most 32, an object has at most 1024 members and none twice, and strings hold no NUL (they become C
+ * strings). */
 #pragma once
 
 #include <stdbool.h>
@@ -34,7 +35,8 @@ struct json {
 
 struct json_doc;
 
-/* `text` must outlive the document (raw slices point into it). NULL with err set (bad_request) on bad input. */
+/* `text` must outlive the document (raw slices point into it). NULL with err set (bad_request) on bad input.
+ */
 struct json_doc *json_parse(const char *text, size_t len, struct err *err);
 const struct json *json_root(const struct json_doc *doc);
 void json_free(struct json_doc *doc);
@@ -44,24 +46,28 @@ static inline void json_cleanup(struct json_doc **doc) {
 }
 #define auto_json __attribute__((cleanup(json_cleanup)))
 
-#define json_each(item, array) \
+#define json_each(item, array)                                                                               \
     for (const struct json *item = (array) ? (array)->list.first : NULL; item; item = item->next)
 
-/* NULL when there is no such member, or `object` is NULL or no object. A member that is null counts as absent. */
+/* NULL when there is no such member, or `object` is NULL or no object. A member that is null counts as
+ * absent. */
 const struct json *json_get(const struct json *object, const char *key);
 
-/* need: absent is an error. opt: absent leaves *out as the caller set it. Both: a wrong type is bad_request that
- * names the key; integers are checked against min and max. Return 0 or -1. */
+/* need: absent is an error. opt: absent leaves *out as the caller set it. Both: a wrong type is bad_request
+ * that names the key; integers are checked against min and max. Return 0 or -1. */
 int json_need_string(const struct json *object, const char *key, const char **out, struct err *err);
 int json_opt_string(const struct json *object, const char *key, const char **out, struct err *err);
-int json_need_int(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out, struct err *err);
-int json_opt_int(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out, struct err *err);
+int json_need_int(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out,
+                  struct err *err);
+int json_opt_int(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out,
+                 struct err *err);
 int json_opt_bool(const struct json *object, const char *key, bool *out, struct err *err);
 int json_need_object(const struct json *object, const char *key, const struct json **out, struct err *err);
 int json_opt_object(const struct json *object, const char *key, const struct json **out, struct err *err);
 int json_opt_array(const struct json *object, const char *key, const struct json **out, struct err *err);
 
-/* The writer. Commas are its own business. A failed allocation is remembered and reported by json_out_finish. */
+/* The writer. Commas are its own business. A failed allocation is remembered and reported by json_out_finish.
+ */
 struct json_out {
     char *data;
     size_t len, cap;
@@ -98,6 +104,6 @@ void json_error_reply(struct json_out *out, const struct json *id, const struct 
 /* 0 when everything fitted in memory, else -1. */
 int json_out_finish(struct json_out *out, struct err *err);
 
-/* Length of the valid UTF-8 sequence at `text` (1–4), or 0 when there is none. Surrogates and overlong forms are
- * invalid. */
+/* Length of the valid UTF-8 sequence at `text` (1–4), or 0 when there is none. Surrogates and overlong forms
+ * are invalid. */
 size_t utf8_sequence(const char *text, size_t len);

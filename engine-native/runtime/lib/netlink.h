@@ -16,23 +16,24 @@ struct net_attach {
     const char *mac;         /* "02:42:0a:c9:00:05", or NULL/"" for the kernel's choice */
     unsigned mtu;            /* 0 = the kernel's default */
     bool isolated;           /* the port talks to the bridge itself but to no other isolated port */
-    bool hairpin;            /* the port may get its own packets back (a container calling its own published port) */
+    bool hairpin; /* the port may get its own packets back (a container calling its own published port) */
 };
 
 /* Brings lo up. netns_fd < 0 means the caller's own network namespace. */
 int net_loopback_up(int netns_fd, struct err *err);
 
-/* Creates the pair with its inner end already in netns_fd and its outer end already in the bridge (one message),
- * brings up lo and the inner end, sets address and default route. On failure nothing is left behind. Needs
- * CAP_NET_ADMIN here and over the namespace. Errors have code `network`. */
+/* Creates the pair with its inner end already in netns_fd and its outer end already in the bridge (one
+ * message), brings up lo and the inner end, sets address and default route. On failure nothing is left
+ * behind. Needs CAP_NET_ADMIN here and over the namespace. Errors have code `network`. */
 int net_attach_container(const struct net_attach *attach, int netns_fd, struct err *err);
 
-/* Deletes a link of the caller's own namespace by name. Missing is success. Costs 20 ms (RCU): when a namespace
- * dies its veth dies with it, asynchronously, so call this only where a namespace outlives its container. */
+/* Deletes a link of the caller's own namespace by name. Missing is success. Costs 20 ms (RCU): when a
+ * namespace dies its veth dies with it, asynchronously, so call this only where a namespace outlives its
+ * container. */
 int net_link_remove(const char *ifname, struct err *err);
 
-/* The bridge exists, is up, has this address (CIDR, "" for none) and this MTU (0: leave it). Idempotent; a link
- * of that name that is no bridge is `exists`. */
+/* The bridge exists, is up, has this address (CIDR, "" for none) and this MTU (0: leave it). Idempotent; a
+ * link of that name that is no bridge is `exists`. */
 int net_bridge_ensure(const char *bridge, const char *address, unsigned mtu, struct err *err);
 
 /* Missing is success; a link of that name that is no bridge is refused with `bad_request`. */
