@@ -1,0 +1,96 @@
+/* rtnetlink against the real kernel, inside network namespaces of the test's own: nothing outlives it. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/cleanup.h"
+#include "../lib/netlink.h"
+#include "../lib/nl_message.h"
+#include "check.h"
+
+static int own_netns(void) {
+    return open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+/* A second namespace, and the caller back in the first. */
+static int other_netns(int first) {
+    int other = -1;
+    if (unshare(CLONE_NEWNET) == 0)
+        other = own_netns();
+    (void)setns(first, CLONE_NEWNET);
+    return other;
+}
+
+static int link_index(int netns, const char *name) {
+    struct err err;
+    struct nl_link link = {0};
+    auto_close int sock = nl_open(netns, &err);
+    return sock >= 0 && nl_find_link(sock, name, &link, &err) == 0 ? link.index : -1;
+}
+
+static void test_bridge(void) {
+    struct err err = {0};
+    CHECK(net_bridge_ensure("htest0", "10.99.0.1/24", 1400, &err) == 0);
+    CHECK(net_bridge_ensure("htest0", "10.99.0.1/24", 1400, &err) == 0);
+    CHECK(link_index(-1, "htest0") > 0);
+    CHECK(net_bridge_ensure("lo", "", 0, &err) == -1 && err.code == ERR_EXISTS);
+    CHECK(net_bridge_remove("lo", &err) == -1 && err.code == ERR_BAD_REQUEST);
+    CHECK(net_bridge_ensure("a-name-far-too-long", "", 0, &err) == -1 && err.code == ERR_BAD_REQUEST);
+    CHECK(net_bridge_ensure("x0", "10.99.0.1", 0, &err) == -1 && err.code == ERR_BAD_REQUEST);
+    CHECK(net_bridge_ensure("x0", "10.99.0.1/33", 0, &err) == -1 && err.code == ERR_BAD_REQUEST);
+    CHECK(link_index(-1, "x0") == 0);
+}
+
+static void test_attach(int netns) {
+    struct err err = {0};
+    struct net_attach a = {.bridge = "htest0",
+                           .host_ifname = "hv0",
+                           .ifname = "eth0",
+                           .address = "10.99.0.5/24",
+                           .gateway = "10.99.0.1",
+                           .mac = "02:42:0a:63:00:05",
+                           .mtu = 1400,
+                           .isolated = true,
+                           .hairpin = true};
+    CHECK(net_attach_container(&a, netns, &err) == 0);
+    CHECK(link_index(-1, "hv0") > 0 && link_index(netns, "eth0") > 0 && link_index(-1, "eth0") == 0);
+    CHECK(system("ip -d link show hv0 | grep -q 'isolated on'") == 0);
+    CHECK(net_attach_container(&a, netns, &err) == -1 && err.code == ERR_NETWORK);
+    CHECK(strstr(err.message, "\"hv0\"") != NULL);
+
+    /* An unreachable gateway fails the last step: the pair must be gone again. */
+    struct net_attach bad = a;
+    bad.host_ifname = "hv1";
+    bad.ifname = "eth1";
+    bad.address = "10.98.0.5/24";
+    bad.gateway = "192.0.2.1";
+    CHECK(net_attach_container(&bad, netns, &err) == -1 && err.code == ERR_NETWORK);
+    CHECK(link_index(-1, "hv1") == 0 && link_index(netns, "eth1") == 0);
+
+    struct net_attach no_bridge = bad;
+    no_bridge.bridge = "htest9";
+    CHECK(net_attach_container(&no_bridge, netns, &err) == -1 && strstr(err.message, "\"htest9\""));
+    struct net_attach bad_mac = bad;
+    bad_mac.mac = "01:00:00:00:00:00";
+    CHECK(net_attach_container(&bad_mac, netns, &err) == -1 && err.code == ERR_BAD_REQUEST);
+}
+
+int main(void) {
+    struct err err = {0};
+    if (unshare(CLONE_NEWNET) < 0) {
+        (void)printf("lib_netlink_test: skipped, needs root\n");
+        return 0;
+    }
+    auto_close int first = own_netns();
+    auto_close int netns = other_netns(first);
+    CHECK(netns >= 0);
+    CHECK(net_loopback_up(-1, &err) == 0 && net_loopback_up(netns, &err) == 0);
+    test_bridge();
+    test_attach(netns);
+    CHECK(net_link_remove("hv0", &err) == 0 && net_link_remove("hv0", &err) == 0);
+    CHECK(net_bridge_remove("htest0", &err) == 0 && net_bridge_remove("htest0", &err) == 0);
+    CHECK(link_index(-1, "htest0") == 0);
+    return checks_done("lib_netlink_test");
+}
