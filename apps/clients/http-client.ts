@@ -11,6 +11,8 @@ export interface HttpTarget {
   headers?: Record<string, string>;
   /** Name for errors: "the controller", "the engine". */
   name: string;
+  /** Connections at once; more requests wait. Default 64: raise it for a peer that holds streams open. */
+  maxSockets?: number;
 }
 
 export interface CallOptions {
@@ -26,10 +28,11 @@ export interface CallOptions {
 
 export class HttpClient {
   readonly #target: HttpTarget;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64, scheduling: 'lifo' });
+  readonly #agent: Agent;
 
   constructor(target: HttpTarget) {
     this.#target = target;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: target.maxSockets ?? 64, scheduling: 'lifo' });
   }
 
   /** Sends a request and gives the response, whatever its status. */
