@@ -1,0 +1,197 @@
+// From a container's record to the spec its shim is started with: data in, data out, tested without root.
+// Must never touch the system; what it needs to know about it comes in `Surroundings`.
+import { join } from 'node:path';
+import { AppError } from '@berth/kit/errors.ts';
+import type {
+  ContainerSpec,
+  MountSpec,
+  NamespaceSpec,
+  NetworkSpec,
+  ProcessSpec,
+} from '../runtime/container-spec.ts';
+import type { ContainerRecord, HostConfig } from './container-config.ts';
+import { commandOf, mergeEnv } from './merge-image-config.ts';
+import { bindMounts, tmpfsMounts } from './parse-mounts.ts';
+import { parseSize } from './parse-size.ts';
+import { capabilitySet, checkSysctl, maskedPaths, readonlyPaths } from './security-defaults.ts';
+
+export interface Surroundings {
+  runDir: string;
+  stateDir: string;
+  cgroup: string;
+  /** ROOT/layers/<hex>/diff of each layer, lowest first. */
+  layerDirs: string[];
+  network: NetworkSpec;
+  /** /proc/…/ns/… of the container whose namespaces are joined, by kind. */
+  joined: { pid?: string; ipc?: string; net?: string };
+  devices: ContainerSpec['devices'];
+  hostHostname: string;
+  awaitAttach: boolean;
+  /** Folder with the hosts, hostname and resolv.conf to show; another container's when its network is joined. */
+  etcDir: string;
+  tty: { rows: number; cols: number };
+}
+
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const defaultPidsLimit = 4096;
+const defaultShmBytes = 64 * 1024 * 1024;
+const defaultNofile = 65_536;
+const usernsSize = 65_536;
+
+export function buildSpec(record: ContainerRecord, around: Surroundings): ContainerSpec {
+  const { config, hostConfig } = record;
+  const userns = record.usernsBase === null ? null : { base: record.usernsBase, size: usernsSize };
+  const hostname =
+    config.Hostname || (around.network.mode === 'host' ? around.hostHostname : record.id.slice(0, 12));
+  const options = securityOptions(hostConfig);
+  return {
+    id: record.id,
+    runDir: around.runDir,
+    stateDir: around.stateDir,
+    root: {
+      lower: [...around.layerDirs].reverse(),
+      upper: join(around.stateDir, 'upper'),
+      work: join(around.stateDir, 'work'),
+      readonly: hostConfig.ReadonlyRootfs,
+    },
+    process: mainProcess(record, hostname, around),
+    init: hostConfig.Init,
+    awaitAttach: around.awaitAttach,
+    hostname,
+    domainname: config.Domainname,
+    userns,
+    namespaces: namespacesOf(hostConfig, around),
+    network: around.network,
+    mounts: mountsOf(record, around, userns !== null),
+    shmSize: hostConfig.ShmSize || defaultShmBytes,
+    capabilities: capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged),
+    noNewPrivileges: options.noNewPrivileges,
+    seccomp: options.seccomp,
+    privileged: hostConfig.Privileged,
+    maskedPaths: hostConfig.Privileged ? [] : maskedPaths,
+    readonlyPaths: hostConfig.Privileged ? [] : readonlyPaths,
+    devices: around.devices,
+    sysctls: sysctlsOf(hostConfig, around, userns !== null),
+    rlimits: rlimitsOf(hostConfig),
+    oomScoreAdj: hostConfig.OomScoreAdj,
+    cgroup: around.cgroup,
+    resources: resourcesOf(hostConfig),
+    log: logOf(hostConfig, around.stateDir),
+  };
+}
+
+function mainProcess(record: ContainerRecord, hostname: string, around: Surroundings): ProcessSpec {
+  const { config } = record;
+  return {
+    args: commandOf(config),
+    env: processEnv(config.Env, hostname, config.Tty),
+    cwd: config.WorkingDir || '/',
+    user: config.User,
+    tty: config.Tty,
+    rows: around.tty.rows,
+    cols: around.tty.cols,
+    stdin: config.OpenStdin,
+  };
+}
+
+/** What every process of a container finds in its environment, execs included. */
+export function processEnv(env: string[], hostname: string, tty: boolean): string[] {
+  return mergeEnv([defaultPath, `HOSTNAME=${hostname}`, ...(tty ? ['TERM=xterm'] : [])], env);
+}
+
+function namespacesOf(hostConfig: HostConfig, around: Surroundings): ContainerSpec['namespaces'] {
+  const net = around.network.mode === 'host' ? 'host' : (around.joined.net ?? null);
+  return {
+    pid: namespaceOf(hostConfig.PidMode, around.joined.pid),
+    ipc: namespaceOf(hostConfig.IpcMode, around.joined.ipc),
+    uts: namespaceOf(hostConfig.UTSMode, undefined),
+    net,
+  };
+}
+
+function namespaceOf(mode: string, joined: string | undefined): NamespaceSpec {
+  if (mode === 'host') return 'host';
+  if (mode === '' || mode === 'private' || mode === 'shareable') return null;
+  if (joined !== undefined) return joined;
+  throw new AppError('bad_request', `namespace mode "${mode}" does not exist`, {
+    hint: 'use private, host or container:<name>',
+  });
+}
+
+function mountsOf(record: ContainerRecord, around: Surroundings, idmap: boolean): MountSpec[] {
+  const { hostConfig } = record;
+  const etc = ['hosts', 'hostname', 'resolv.conf'].map((name): MountSpec => {
+    const source = join(around.etcDir, name);
+    return { type: 'bind', source, target: `/etc/${name}`, readonly: hostConfig.ReadonlyRootfs, idmap };
+  });
+  return [...etc, ...tmpfsMounts(hostConfig), ...bindMounts(hostConfig, idmap)];
+}
+
+function securityOptions(hostConfig: HostConfig): {
+  noNewPrivileges: boolean;
+  seccomp: 'default' | 'unconfined';
+} {
+  let noNewPrivileges = !hostConfig.Privileged;
+  let seccomp: 'default' | 'unconfined' = hostConfig.Privileged ? 'unconfined' : 'default';
+  for (const option of hostConfig.SecurityOpt) {
+    if (/^no-new-privileges([:=]true)?$/.test(option)) noNewPrivileges = true;
+    else if (/^no-new-privileges[:=]false$/.test(option)) noNewPrivileges = false;
+    else if (/^seccomp[:=]unconfined$/.test(option)) seccomp = 'unconfined';
+    else if (!/^(seccomp[:=]builtin|apparmor[:=].*|label[:=].*)$/.test(option))
+      throw new AppError('bad_request', `security option "${option.slice(0, 80)}" is not supported`, {
+        hint: 'use no-new-privileges or seccomp=unconfined',
+      });
+  }
+  return { noNewPrivileges, seccomp };
+}
+
+function sysctlsOf(hostConfig: HostConfig, around: Surroundings, userns: boolean): Record<string, string> {
+  const hostNetwork = around.network.mode === 'host';
+  for (const name of Object.keys(hostConfig.Sysctls))
+    checkSysctl(name, { hostNetwork, hostIpc: hostConfig.IpcMode === 'host' });
+  const ownNetwork = !hostNetwork && around.joined.net === undefined;
+  if (!ownNetwork) return hostConfig.Sysctls;
+  return {
+    // ping without a capability; a user namespace knows only the groups that are mapped into it
+    'net.ipv4.ping_group_range': userns ? `0 ${usernsSize - 1}` : '0 2147483647',
+    'net.ipv4.ip_unprivileged_port_start': '0',
+    ...hostConfig.Sysctls,
+  };
+}
+
+function rlimitsOf(hostConfig: HostConfig): ContainerSpec['rlimits'] {
+  const given = hostConfig.Ulimits.map(({ Name, Soft, Hard }) => ({
+    type: Name.toLowerCase(),
+    soft: Soft,
+    hard: Hard,
+  }));
+  const hasNofile = given.some(({ type }) => type === 'nofile');
+  return hasNofile ? given : [...given, { type: 'nofile', soft: defaultNofile, hard: defaultNofile }];
+}
+
+/** Docker's numbers as the kernel wants them; 0 = no limit. Also used by update. */
+export function resourcesOf(hostConfig: HostConfig): ContainerSpec['resources'] {
+  const { Memory, MemorySwap, NanoCpus, CpuQuota, CpuPeriod, CpuShares, PidsLimit } = hostConfig;
+  const cpuPeriod = CpuPeriod || 100_000;
+  return {
+    memory: Memory,
+    // Docker's rule: unset means as much swap as memory, -1 means no limit. Both count together.
+    memorySwap: MemorySwap === -1 ? 0 : MemorySwap || Memory * 2,
+    cpuQuota: NanoCpus > 0 ? Math.round((NanoCpus * cpuPeriod) / 1e9) : Math.max(0, CpuQuota),
+    cpuPeriod,
+    cpuShares: CpuShares,
+    pids: PidsLimit < 0 ? 0 : PidsLimit || defaultPidsLimit,
+  };
+}
+
+function logOf(hostConfig: HostConfig, stateDir: string): ContainerSpec['log'] {
+  const options = hostConfig.LogConfig.Config;
+  const maxFiles = Number(options['max-file'] ?? 3);
+  if (!Number.isInteger(maxFiles) || maxFiles < 1 || maxFiles > 100)
+    throw new AppError('bad_request', `log option "max-file" is "${options['max-file']}", not 1 to 100`);
+  return {
+    path: join(stateDir, 'log', 'current'),
+    maxSize: parseSize(options['max-size'] ?? '10m', 'max-size'),
+    maxFiles,
+  };
+}

@@ -1,0 +1,115 @@
+// What a container was created with, in Docker's own words, as it is kept in config.json and shown by inspect. Only data.
+
+export interface ContainerConfig {
+  Hostname: string;
+  Domainname: string;
+  User: string;
+  AttachStdin: boolean;
+  AttachStdout: boolean;
+  AttachStderr: boolean;
+  ExposedPorts: Record<string, object>;
+  Tty: boolean;
+  OpenStdin: boolean;
+  StdinOnce: boolean;
+  Env: string[];
+  Cmd: string[] | null;
+  Entrypoint: string[] | null;
+  Image: string;
+  WorkingDir: string;
+  Labels: Record<string, string>;
+  StopSignal: string;
+  /** Seconds; undefined = 10. */
+  StopTimeout?: number;
+}
+
+export interface MountRequest {
+  Type: 'bind' | 'tmpfs';
+  Source: string;
+  Target: string;
+  ReadOnly: boolean;
+  SizeBytes: number;
+  Mode: number;
+}
+
+export interface DeviceRequest {
+  PathOnHost: string;
+  PathInContainer: string;
+  CgroupPermissions: string;
+}
+
+export interface HostConfig {
+  Memory: number;
+  MemorySwap: number;
+  NanoCpus: number;
+  CpuQuota: number;
+  CpuPeriod: number;
+  CpuShares: number;
+  PidsLimit: number;
+  Binds: string[];
+  Mounts: MountRequest[];
+  Tmpfs: Record<string, string>;
+  NetworkMode: string;
+  CapAdd: string[];
+  CapDrop: string[];
+  Privileged: boolean;
+  SecurityOpt: string[];
+  ReadonlyRootfs: boolean;
+  ShmSize: number;
+  Sysctls: Record<string, string>;
+  Ulimits: { Name: string; Soft: number; Hard: number }[];
+  Init: boolean;
+  RestartPolicy: { Name: '' | 'no' | 'always' | 'on-failure' | 'unless-stopped'; MaximumRetryCount: number };
+  AutoRemove: boolean;
+  LogConfig: { Type: string; Config: Record<string, string> };
+  ExtraHosts: string[];
+  Dns: string[];
+  DnsSearch: string[];
+  DnsOptions: string[];
+  OomScoreAdj: number;
+  UsernsMode: string;
+  PidMode: string;
+  IpcMode: string;
+  UTSMode: string;
+  StorageOpt: Record<string, string>;
+  Devices: DeviceRequest[];
+}
+
+/** What of a container's life must survive the daemon; the rest comes from its shim. */
+export interface LifeRecord {
+  /** RFC 3339; "" = never. */
+  startedAt: string;
+  finishedAt: string;
+  exitCode: number;
+  error: string;
+  oomKilled: boolean;
+  /** Somebody asked for the stop: restart policies leave it alone. */
+  stoppedByUser: boolean;
+  restartCount: number;
+}
+
+export interface ContainerRecord {
+  id: string;
+  name: string;
+  /** RFC 3339. */
+  created: string;
+  imageId: string;
+  /** What the creator called the image. */
+  imageRef: string;
+  /** Layers of the root filesystem, lowest first. */
+  layers: string[];
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  /** First uid of its 64k range; null = the host's user namespace. */
+  usernsBase: number | null;
+  life: LifeRecord;
+}
+
+export const freshLife: LifeRecord = {
+  startedAt: '',
+  finishedAt: '',
+  exitCode: 0,
+  error: '',
+  oomKilled: false,
+  stoppedByUser: false,
+  restartCount: 0,
+};

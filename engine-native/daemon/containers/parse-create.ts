@@ -1,0 +1,176 @@
+// Reads the body of POST /containers/create into our own records. Pure. What we cannot honour is refused, never ignored.
+import { AppError } from '@berth/kit/errors.ts';
+import { JsonFields } from '../json-fields.ts';
+import type { ContainerConfig, DeviceRequest, HostConfig, MountRequest } from './container-config.ts';
+import { parseSize } from './parse-size.ts';
+
+export interface CreateRequest {
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+}
+
+const restartNames = ['', 'no', 'always', 'on-failure', 'unless-stopped'] as const;
+
+/** Fields that change what a container is allowed or able to do; being silent about them would be a lie. */
+const refused: Record<string, string> = {
+  Links: 'use a network',
+  VolumesFrom: 'use a bind mount',
+  DeviceRequests: 'use Devices',
+  DeviceCgroupRules: 'use Devices',
+  PortBindings: "reach the container by its own address, or publish it through the platform's router",
+  PublishAllPorts: "reach the container by its own address, or publish it through the platform's router",
+  CgroupParent: 'leave it out: the engine has a parent of its own',
+  GroupAdd: 'name the groups in the image',
+};
+
+export function parseCreate(body: unknown): CreateRequest {
+  const fields = new JsonFields(body);
+  const host = fields.object('HostConfig') ?? new JsonFields({}, 'HostConfig');
+  const hostConfig = parseHostConfig(host);
+  const endpoints = fields.object('NetworkingConfig')?.object('EndpointsConfig')?.keys() ?? [];
+  if (endpoints.length > 1)
+    throw new AppError('unsupported', 'a container can be on one network only', {
+      hint: 'name one in "NetworkingConfig"',
+    });
+  const [endpoint] = endpoints;
+  if (endpoint !== undefined && isDefaultNetwork(hostConfig.NetworkMode)) hostConfig.NetworkMode = endpoint;
+  if (isDefaultNetwork(hostConfig.NetworkMode)) hostConfig.NetworkMode = 'bridge';
+  return { config: parseConfig(fields), hostConfig };
+}
+
+function isDefaultNetwork(mode: string): boolean {
+  return mode === '' || mode === 'default' || mode === 'bridge';
+}
+
+export function parseConfig(fields: JsonFields): ContainerConfig {
+  const stopTimeout = fields.integer('StopTimeout');
+  return {
+    Hostname: fields.text('Hostname') ?? '',
+    Domainname: fields.text('Domainname') ?? '',
+    User: fields.text('User') ?? '',
+    AttachStdin: fields.flag('AttachStdin') ?? false,
+    AttachStdout: fields.flag('AttachStdout') ?? false,
+    AttachStderr: fields.flag('AttachStderr') ?? false,
+    ExposedPorts: (fields.object('ExposedPorts')?.raw() ?? {}) as Record<string, object>,
+    Tty: fields.flag('Tty') ?? false,
+    OpenStdin: fields.flag('OpenStdin') ?? false,
+    StdinOnce: fields.flag('StdinOnce') ?? false,
+    Env: fields.texts('Env') ?? [],
+    Cmd: fields.command('Cmd') ?? null,
+    Entrypoint: fields.command('Entrypoint') ?? null,
+    Image: fields.text('Image') ?? '',
+    WorkingDir: fields.text('WorkingDir') ?? '',
+    Labels: fields.map('Labels') ?? {},
+    StopSignal: fields.text('StopSignal') ?? '',
+    ...(stopTimeout === undefined ? {} : { StopTimeout: stopTimeout }),
+  };
+}
+
+function parseHostConfig(host: JsonFields): HostConfig {
+  for (const [name, hint] of Object.entries(refused)) {
+    if (host.isGiven(name))
+      throw new AppError('unsupported', `"HostConfig.${name}" is not supported by this engine`, { hint });
+  }
+  const logConfig = host.object('LogConfig');
+  const driver = logConfig?.text('Type') ?? '';
+  if (driver !== '' && driver !== 'json-file')
+    throw new AppError('unsupported', `log driver "${driver}" is not supported`, { hint: 'use json-file' });
+  return {
+    ...parseResources(host),
+    Binds: host.texts('Binds') ?? [],
+    Mounts: host.objects('Mounts').map(parseMount),
+    Tmpfs: host.map('Tmpfs') ?? {},
+    NetworkMode: host.text('NetworkMode') ?? '',
+    CapAdd: host.texts('CapAdd') ?? [],
+    CapDrop: host.texts('CapDrop') ?? [],
+    Privileged: host.flag('Privileged') ?? false,
+    SecurityOpt: host.texts('SecurityOpt') ?? [],
+    ReadonlyRootfs: host.flag('ReadonlyRootfs') ?? false,
+    Sysctls: host.map('Sysctls') ?? {},
+    Init: host.flag('Init') ?? false,
+    RestartPolicy: parseRestartPolicy(host.object('RestartPolicy')),
+    AutoRemove: host.flag('AutoRemove') ?? false,
+    LogConfig: { Type: 'json-file', Config: logConfig?.map('Config') ?? {} },
+    ExtraHosts: host.texts('ExtraHosts') ?? [],
+    Dns: host.texts('Dns') ?? [],
+    DnsSearch: host.texts('DnsSearch') ?? [],
+    DnsOptions: host.texts('DnsOptions') ?? [],
+    UsernsMode: host.text('UsernsMode') ?? '',
+    PidMode: host.text('PidMode') ?? '',
+    IpcMode: host.text('IpcMode') ?? '',
+    UTSMode: host.text('UTSMode') ?? '',
+    StorageOpt: host.map('StorageOpt') ?? {},
+    Devices: host.objects('Devices').map(parseDevice),
+  };
+}
+
+function parseResources(host: JsonFields) {
+  return {
+    Memory: atLeastZero(host, 'Memory'),
+    MemorySwap: host.integer('MemorySwap') ?? 0,
+    NanoCpus: atLeastZero(host, 'NanoCpus'),
+    CpuQuota: host.integer('CpuQuota') ?? 0,
+    CpuPeriod: atLeastZero(host, 'CpuPeriod'),
+    CpuShares: atLeastZero(host, 'CpuShares'),
+    PidsLimit: host.integer('PidsLimit') ?? 0,
+    ShmSize: atLeastZero(host, 'ShmSize'),
+    OomScoreAdj: host.integer('OomScoreAdj') ?? 0,
+    Ulimits: host.objects('Ulimits').map((limit) => ({
+      Name: limit.text('Name') ?? '',
+      Soft: limit.integer('Soft') ?? 0,
+      Hard: limit.integer('Hard') ?? limit.integer('Soft') ?? 0,
+    })),
+  };
+}
+
+function atLeastZero(host: JsonFields, name: string): number {
+  const value = host.integer(name) ?? 0;
+  if (value < 0) throw new AppError('bad_request', `"HostConfig.${name}" must not be negative`);
+  return value;
+}
+
+function parseRestartPolicy(policy: JsonFields | undefined): HostConfig['RestartPolicy'] {
+  const given = policy?.text('Name') ?? '';
+  const name = restartNames.find((known) => known === given);
+  if (name === undefined)
+    throw new AppError('bad_request', `restart policy "${given}" does not exist`, {
+      hint: 'use no, always, on-failure or unless-stopped',
+    });
+  return { Name: name, MaximumRetryCount: policy?.integer('MaximumRetryCount') ?? 0 };
+}
+
+function parseMount(mount: JsonFields): MountRequest {
+  const type = mount.text('Type') ?? '';
+  if (type !== 'bind' && type !== 'tmpfs')
+    throw new AppError('unsupported', `mount type "${type}" is not supported`, { hint: 'use bind or tmpfs' });
+  const tmpfs = mount.object('TmpfsOptions');
+  const request: MountRequest = {
+    Type: type,
+    Source: mount.text('Source') ?? '',
+    Target: mount.text('Target') ?? '',
+    ReadOnly: mount.flag('ReadOnly') ?? false,
+    SizeBytes: tmpfs?.integer('SizeBytes') ?? 0,
+    Mode: tmpfs?.integer('Mode') ?? 0o1777,
+  };
+  if (!request.Target.startsWith('/'))
+    throw new AppError('bad_request', `mount target "${request.Target}" is not an absolute path`);
+  if (type === 'bind' && !request.Source.startsWith('/'))
+    throw new AppError('bad_request', `mount source "${request.Source}" is not an absolute path`);
+  return request;
+}
+
+function parseDevice(device: JsonFields): DeviceRequest {
+  const path = device.text('PathOnHost') ?? '';
+  if (!path.startsWith('/dev/')) throw new AppError('bad_request', `device "${path}" is not below /dev`);
+  return {
+    PathOnHost: path,
+    PathInContainer: device.text('PathInContainer') ?? path,
+    CgroupPermissions: device.text('CgroupPermissions') ?? 'rwm',
+  };
+}
+
+/** Bytes allowed in the writable layer; 0 = no limit. */
+export function diskQuotaBytes(storageOpt: Record<string, string>): number {
+  const size = storageOpt['size'];
+  return size === undefined ? 0 : parseSize(size, 'StorageOpt.size');
+}

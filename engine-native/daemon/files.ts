@@ -1,0 +1,46 @@
+// Small JSON files that are replaced as a whole. Used for every record the daemon keeps; a reader sees the old file or the new one.
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+let serial = 0;
+
+/** The parsed file, or undefined when it is missing or not JSON (a crash before the first sync can leave it empty). */
+export function readJson<T>(path: string): T | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as T;
+  } catch {
+    return undefined;
+  }
+}
+
+/** tmp + rename, without waiting for the disk: for facts that a power loss may take (it takes the container as well). */
+export function writeJson(path: string, value: unknown): void {
+  replaceFile(path, `${JSON.stringify(value)}\n`, false);
+}
+
+/** tmp + fsync + rename + fsync of the folder: for facts that were acknowledged, such as images and tags. */
+export function writeJsonDurably(path: string, value: unknown): void {
+  replaceFile(path, `${JSON.stringify(value)}\n`, true);
+}
+
+export function replaceFile(path: string, text: string, durable: boolean): void {
+  const temporary = `${path}.tmp-${process.pid}-${serial++}`;
+  const fd = openSync(temporary, 'wx', 0o600);
+  try {
+    writeSync(fd, text);
+    if (durable) fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(temporary, path);
+  if (durable) syncFolder(dirname(path));
+}
+
+function syncFolder(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

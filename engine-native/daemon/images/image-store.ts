@@ -1,0 +1,164 @@
+// Images: ROOT/images/<hex>.json holds each config byte for byte (its digest is the image's id), ROOT/tags/ one small file a tag.
+// Must never name an image whose layers are not all there.
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { AppError } from '@berth/kit/errors.ts';
+import type { Logger } from '@berth/kit/logging.ts';
+import { readJson, replaceFile, writeJson } from '../files.ts';
+import { canonicalJson, digestOf, type ImageConfig, parseImageConfig } from './image-config.ts';
+import type { LayerStore } from './layer-store.ts';
+import { normaliseReference } from './references.ts';
+
+export interface Image {
+  id: string;
+  config: ImageConfig;
+  /** Bytes of all layers' content. */
+  size: number;
+}
+
+export class ImageStore {
+  readonly #imagesDir: string;
+  readonly #tagsDir: string;
+  readonly #layers: LayerStore;
+  readonly #log: Logger;
+  readonly #images = new Map<string, Image>();
+  readonly #tags = new Map<string, string>();
+
+  constructor(parts: { root: string; layers: LayerStore; log: Logger }) {
+    this.#imagesDir = join(parts.root, 'images');
+    this.#tagsDir = join(parts.root, 'tags');
+    this.#layers = parts.layers;
+    this.#log = parts.log;
+    mkdirSync(this.#imagesDir, { recursive: true, mode: 0o700 });
+    mkdirSync(this.#tagsDir, { recursive: true, mode: 0o700 });
+  }
+
+  /** Reads everything; drops images that are damaged or miss a layer, and tags of images that are not there. */
+  load(): void {
+    for (const name of readdirSync(this.#imagesDir)) {
+      const path = join(this.#imagesDir, name);
+      const id = `sha256:${name.replace(/\.json$/, '')}`;
+      const image = this.#read(path, id);
+      if (image) this.#images.set(id, image);
+      else {
+        this.#log.warn({ image: id }, 'image is damaged or misses a layer, dropped');
+        rmSync(path, { force: true });
+      }
+    }
+    for (const name of readdirSync(this.#tagsDir)) {
+      const path = join(this.#tagsDir, name);
+      const tag = readJson<{ reference: string; id: string }>(path);
+      if (tag && this.#images.has(tag.id)) this.#tags.set(tag.reference, tag.id);
+      else rmSync(path, { force: true });
+    }
+  }
+
+  list(): Image[] {
+    return [...this.#images.values()];
+  }
+
+  tagsOf(id: string): string[] {
+    return [...this.#tags].filter(([, tagged]) => tagged === id).map(([reference]) => reference);
+  }
+
+  /** By tag, id, or a unique start of an id. */
+  find(reference: string): Image | undefined {
+    const byId = this.#images.get(reference) ?? this.#images.get(`sha256:${reference}`);
+    if (byId) return byId;
+    const tagged = this.#tags.get(safeReference(reference) ?? '');
+    if (tagged !== undefined) return this.#images.get(tagged);
+    const hex = reference.replace(/^sha256:/, '');
+    if (!/^[0-9a-f]{4,63}$/.test(hex)) return undefined;
+    const starting = this.list().filter(({ id }) => id.startsWith(`sha256:${hex}`));
+    return starting.length === 1 ? starting[0] : undefined;
+  }
+
+  get(reference: string): Image {
+    const image = this.find(reference);
+    if (!image) throw new AppError('not_found', `no such image "${reference}"`);
+    return image;
+  }
+
+  /** Makes an image out of a config without rootfs and layers that are in the store. The same input gives the same id. */
+  create(config: Record<string, unknown>, layers: string[]): Image {
+    const text = canonicalJson({
+      architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+      os: 'linux',
+      ...config,
+      rootfs: { type: 'layers', diff_ids: layers },
+    });
+    return this.addConfig(text);
+  }
+
+  /** Takes a whole config as it is; its bytes decide the id. */
+  addConfig(text: string): Image {
+    const id = digestOf(text);
+    const known = this.#images.get(id);
+    if (known) return known;
+    const config = parseImageConfig(JSON.parse(text));
+    const missing = config.diffIds.find((diffId) => !this.#layers.has(diffId));
+    if (missing !== undefined)
+      throw new AppError('not_found', `no such layer "${missing}"`, { hint: 'send the layer first' });
+    if (config.diffIds.length === 0) throw new AppError('bad_request', 'an image needs at least one layer');
+    const image = { id, config, size: this.#sizeOf(config) };
+    // Not synced here: that would wait for the layers' data. After a power loss the digest shows what is whole.
+    replaceFile(join(this.#imagesDir, `${id.slice('sha256:'.length)}.json`), text, false);
+    this.#images.set(id, image);
+    return image;
+  }
+
+  tag(image: Image, reference: string): string {
+    const normal = normaliseReference(reference);
+    if (this.#tags.get(normal) === image.id) return normal;
+    writeJson(this.#tagFile(normal), { reference: normal, id: image.id });
+    this.#tags.set(normal, image.id);
+    return normal;
+  }
+
+  hasTag(reference: string): boolean {
+    return this.#tags.has(safeReference(reference) ?? '');
+  }
+
+  untag(reference: string): string {
+    const normal = normaliseReference(reference);
+    this.#tags.delete(normal);
+    rmSync(this.#tagFile(normal), { force: true });
+    return normal;
+  }
+
+  /** Removes an image and its tags; its layers go with the next prune or with `removeLayers`. */
+  remove(image: Image): void {
+    for (const reference of this.tagsOf(image.id)) this.untag(reference);
+    rmSync(join(this.#imagesDir, `${image.id.slice('sha256:'.length)}.json`), { force: true });
+    this.#images.delete(image.id);
+  }
+
+  #read(path: string, id: string): Image | undefined {
+    try {
+      const text = readFileSync(path, 'utf8');
+      if (digestOf(text) !== id) return undefined;
+      const config = parseImageConfig(JSON.parse(text));
+      if (!config.diffIds.every((diffId) => this.#layers.has(diffId))) return undefined;
+      return { id, config, size: this.#sizeOf(config) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  #sizeOf(config: ImageConfig): number {
+    return config.diffIds.reduce((sum, diffId) => sum + this.#layers.meta(diffId).bytes, 0);
+  }
+
+  #tagFile(reference: string): string {
+    return join(this.#tagsDir, `${createHash('sha256').update(reference).digest('hex').slice(0, 32)}.json`);
+  }
+}
+
+function safeReference(reference: string): string | undefined {
+  try {
+    return normaliseReference(reference);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,208 @@
+// Layers on disk (PROTOCOL.md, "Folders"): ROOT/layers/<hex>/{diff,meta.json,durable}, each unpacked once and shared by all images.
+// Making a layer never waits for the disk: a sync in the background writes the `durable` mark, and after a power loss what has none is dropped.
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError, systemCode } from '@berth/kit/errors.ts';
+import type { Logger } from '@berth/kit/logging.ts';
+import { readJson, writeJson } from '../files.ts';
+import type { Helper, UntarOptions } from '../runtime/helper.ts';
+import { checkDigest } from './image-config.ts';
+
+export interface LayerMeta {
+  diffId: string;
+  /** Bytes of its tar. */
+  size: number;
+  files: number;
+  /** Bytes of file content. */
+  bytes: number;
+  /** Forced on every entry of its tar, seconds; undefined = the files' own. */
+  mtime?: number;
+  /** RFC 3339. */
+  created: string;
+}
+
+const syncRetryMs = 1_000; // the helper may be restarting; a layer stays usable without its mark until the next power loss
+
+export class LayerStore {
+  readonly #dir: string;
+  readonly #helper: Helper;
+  readonly #log: Logger;
+  readonly #unsynced = new Set<string>();
+  #syncing = false;
+
+  constructor(parts: { root: string; helper: Helper; log: Logger }) {
+    this.#dir = join(parts.root, 'layers');
+    this.#helper = parts.helper;
+    this.#log = parts.log;
+    mkdirSync(this.#dir, { recursive: true, mode: 0o711 });
+  }
+
+  has(diffId: string): boolean {
+    return existsSync(this.#metaFile(diffId));
+  }
+
+  meta(diffId: string): LayerMeta {
+    const meta = readJson<LayerMeta>(this.#metaFile(diffId));
+    if (!meta) throw new AppError('not_found', `no such layer "${diffId}"`);
+    return meta;
+  }
+
+  /** The folder overlayfs uses. */
+  diffDir(diffId: string): string {
+    return join(this.#dir, hexOf(diffId), 'diff');
+  }
+
+  list(): string[] {
+    return readdirSync(this.#dir)
+      .filter((name) => /^[0-9a-f]{64}$/.test(name))
+      .map((hex) => `sha256:${hex}`);
+  }
+
+  /** Unpacks a tar; the layer's digest is that of its canonical form, so the same content gives the same layer. */
+  async receive(body: Readable, options: UntarOptions): Promise<LayerMeta> {
+    return this.#inTemporary(async (temporary) => {
+      const diff = join(temporary, 'diff');
+      await this.#helper.untar(diff, body, options);
+      const { sha256, size, files, bytes } = await this.#helper.digest(diff);
+      return { diffId: sha256, size, files, bytes };
+    });
+  }
+
+  /** Unpacks a tar whose digest is known from an image config; refuses another one. */
+  async receiveVerified(body: Readable, diffId: string): Promise<LayerMeta> {
+    return this.#inTemporary(async (temporary) => {
+      const { sha256, bytes, files } = await this.#helper.untar(join(temporary, 'diff'), body);
+      if (sha256 !== diffId)
+        throw new AppError('bad_request', `layer "${diffId}" has the digest "${sha256}"`, {
+          hint: 'the archive is damaged; save or download it again',
+        });
+      return { diffId, size: bytes, files, bytes };
+    });
+  }
+
+  /** Turns the writable folder of a stopped container into a layer, without a copy. The folder is gone afterwards. */
+  async adopt(upper: string, mtime: number | undefined): Promise<LayerMeta> {
+    return this.#inTemporary(async (temporary) => {
+      const options = mtime === undefined ? {} : { mtime };
+      const { sha256, size, files, bytes } = await this.#helper.digest(upper, options);
+      renameSync(upper, join(temporary, 'diff'));
+      return { diffId: sha256, size, files, bytes, ...options };
+    });
+  }
+
+  /** The layer as a canonical tar. */
+  async tar(diffId: string): Promise<Readable> {
+    const { mtime } = this.meta(diffId);
+    return this.#helper.tar(this.diffDir(diffId), mtime === undefined ? {} : { mtime });
+  }
+
+  async remove(diffId: string): Promise<void> {
+    const dead = this.#temporaryPath();
+    try {
+      renameSync(join(this.#dir, hexOf(diffId)), dead); // gone in one step, whatever happens to the slow removal
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    this.#unsynced.delete(diffId);
+    await this.#helper.remove(dead);
+  }
+
+  /** An empty folder of its own below the store, for what an archive holds besides layers; the caller removes it. */
+  async withScratch<T>(work: (dir: string) => Promise<T>): Promise<T> {
+    const dir = this.#temporaryPath();
+    mkdirSync(dir, { mode: 0o700 });
+    try {
+      return await work(dir);
+    } finally {
+      await this.#helper.remove(dir).catch((err: unknown) => this.#log.warn({ err }, 'scratch folder stays'));
+    }
+  }
+
+  /** Clears what a crash left behind: unfinished layers always, layers without a mark when the machine went down. */
+  async recover(crashedMachine: boolean): Promise<void> {
+    for (const name of readdirSync(this.#dir)) {
+      if (name.startsWith('.tmp-')) await this.#helper.remove(join(this.#dir, name));
+    }
+    for (const diffId of this.list()) {
+      if (existsSync(this.#durableFile(diffId))) continue;
+      if (!crashedMachine && this.has(diffId)) this.#unsynced.add(diffId);
+      else {
+        this.#log.warn({ layer: diffId }, 'layer was not on disk when the machine went down');
+        await this.remove(diffId);
+      }
+    }
+    this.syncSoon();
+  }
+
+  /** Starts a sync of the store in the background, if none is under way. */
+  syncSoon(): void {
+    if (this.#syncing) return;
+    this.#syncing = true;
+    void this.#syncAll().finally(() => {
+      this.#syncing = false;
+    });
+  }
+
+  async #syncAll(): Promise<void> {
+    while (this.#unsynced.size > 0) {
+      const batch = [...this.#unsynced];
+      try {
+        await this.#helper.sync(this.#dir);
+      } catch (err) {
+        this.#log.warn({ err }, 'layers cannot be synced to disk');
+        await sleep(syncRetryMs, undefined, { ref: false });
+        continue;
+      }
+      for (const diffId of batch) {
+        this.#unsynced.delete(diffId);
+        if (this.has(diffId)) writeFileSync(this.#durableFile(diffId), '');
+      }
+    }
+  }
+
+  async #inTemporary(make: (temporary: string) => Promise<Omit<LayerMeta, 'created'>>): Promise<LayerMeta> {
+    const temporary = this.#temporaryPath();
+    mkdirSync(temporary, { mode: 0o711 });
+    try {
+      const meta: LayerMeta = { ...(await make(temporary)), created: new Date().toISOString() };
+      return this.#publish(temporary, meta);
+    } finally {
+      if (existsSync(temporary)) await this.#helper.remove(temporary);
+    }
+  }
+
+  #publish(temporary: string, meta: LayerMeta): LayerMeta {
+    if (this.has(meta.diffId)) return this.meta(meta.diffId);
+    writeJson(join(temporary, 'meta.json'), meta);
+    try {
+      renameSync(temporary, join(this.#dir, hexOf(meta.diffId)));
+    } catch (error) {
+      // The same layer arrived twice at once; the first one stands.
+      if (!['EEXIST', 'ENOTEMPTY'].includes(systemCode(error) ?? '')) throw error;
+      return this.meta(meta.diffId);
+    }
+    this.#unsynced.add(meta.diffId);
+    this.syncSoon();
+    return meta;
+  }
+
+  #temporaryPath(): string {
+    return join(this.#dir, `.tmp-${randomBytes(8).toString('hex')}`);
+  }
+
+  #metaFile(diffId: string): string {
+    return join(this.#dir, hexOf(diffId), 'meta.json');
+  }
+
+  #durableFile(diffId: string): string {
+    return join(this.#dir, hexOf(diffId), 'durable');
+  }
+}
+
+function hexOf(diffId: string): string {
+  return checkDigest(diffId).slice('sha256:'.length);
+}

@@ -1,0 +1,79 @@
+// The spec a shim is started with (PROTOCOL.md, "Spec"), as a type. containers/build-spec.ts builds it; nothing else may.
+
+export interface ProcessSpec {
+  args: string[];
+  env: string[];
+  cwd: string;
+  user: string;
+  tty: boolean;
+  rows: number;
+  cols: number;
+  stdin: boolean;
+}
+
+export interface MountSpec {
+  type: 'bind' | 'tmpfs';
+  target: string;
+  readonly: boolean;
+  source?: string;
+  idmap?: boolean;
+  size?: number;
+  mode?: number;
+}
+
+export type NetworkSpec =
+  | {
+      mode: 'bridge';
+      bridge: string;
+      ifname: string;
+      address: string;
+      gateway: string;
+      mac: string;
+      mtu: number;
+      isolated: boolean;
+      hostIfname: string;
+    }
+  | { mode: 'none' }
+  | { mode: 'host' };
+
+/** null = new, "host", or a /proc/…/ns/… path to join. */
+export type NamespaceSpec = string | null;
+
+export interface ResourceSpec {
+  memory: number;
+  memorySwap: number;
+  cpuQuota: number;
+  cpuPeriod: number;
+  cpuShares: number;
+  pids: number;
+}
+
+export interface ContainerSpec {
+  id: string;
+  runDir: string;
+  stateDir: string;
+  root: { lower: string[]; upper: string; work: string; readonly: boolean };
+  process: ProcessSpec;
+  init: boolean;
+  awaitAttach: boolean;
+  hostname: string;
+  domainname: string;
+  userns: { base: number; size: number } | null;
+  namespaces: { pid: NamespaceSpec; ipc: NamespaceSpec; uts: NamespaceSpec; net: NamespaceSpec };
+  network: NetworkSpec;
+  mounts: MountSpec[];
+  shmSize: number;
+  capabilities: string[];
+  noNewPrivileges: boolean;
+  seccomp: 'default' | 'unconfined';
+  privileged: boolean;
+  maskedPaths: string[];
+  readonlyPaths: string[];
+  devices: { path: string; type: string; major: number; minor: number; access: string }[];
+  sysctls: Record<string, string>;
+  rlimits: { type: string; soft: number; hard: number }[];
+  oomScoreAdj: number;
+  cgroup: string;
+  resources: ResourceSpec;
+  log: { path: string; maxSize: number; maxFiles: number };
+}

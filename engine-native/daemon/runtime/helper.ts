@@ -1,0 +1,125 @@
+// What the daemon asks berth-engine-helper to do, one method an op (PROTOCOL.md, "Helper"). Starts nothing itself: helper-process.ts does.
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { AppError } from '@berth/kit/errors.ts';
+import type { ContainerSpec } from './container-spec.ts';
+import type { FrameConnection } from './frame-connection.ts';
+import { openStreamOp, uploadStreamOp } from './stream-op.ts';
+
+// Each limit keeps a stopped helper from holding a request for ever; the heavy ops walk whole trees.
+const quickLimitMs = 5_000;
+const startLimitMs = 25_000; // the helper itself gives a shim 20 s
+const heavyLimitMs = 600_000;
+
+export interface UntarOptions {
+  owner?: { uid: number; gid: number };
+  mtime?: number;
+  maxBytes?: number;
+  maxFiles?: number;
+  strip?: number;
+}
+
+export interface UntarResult {
+  sha256: string;
+  bytes: number;
+  files: number;
+}
+
+export interface DigestResult extends UntarResult {
+  /** Of the canonical tar. */
+  size: number;
+}
+
+export interface StartResult {
+  pid: number;
+  shimPid: number;
+  startedAt: string;
+}
+
+export interface BridgeRequest {
+  bridge: string;
+  address: string;
+  mtu: number;
+}
+
+export class Helper {
+  readonly #socketPath: string;
+  readonly #connection: () => Promise<FrameConnection>;
+
+  /** `connection` gives the living connection or throws `unavailable` while the helper is being restarted. */
+  constructor(socketPath: string, connection: () => Promise<FrameConnection>) {
+    this.#socketPath = socketPath;
+    this.#connection = connection;
+  }
+
+  async startContainer(spec: ContainerSpec): Promise<StartResult> {
+    return (await this.#ask('container.start', { spec }, startLimitMs)) as unknown as StartResult;
+  }
+
+  async untar(dest: string, body: Readable, options: UntarOptions = {}): Promise<UntarResult> {
+    const reply = await uploadStreamOp(this.#socketPath, 'layer.untar', { dest, ...options }, body);
+    return {
+      sha256: hexDigest(reply['sha256']),
+      bytes: Number(reply['bytes']),
+      files: Number(reply['files']),
+    };
+  }
+
+  /** The canonical tar of a folder; the caller reads the socket to its end. */
+  async tar(dir: string, options: { mtime?: number; base?: string } = {}): Promise<Socket> {
+    return (await openStreamOp(this.#socketPath, 'layer.tar', { dir, ...options })).socket;
+  }
+
+  async digest(dir: string, options: { mtime?: number } = {}): Promise<DigestResult> {
+    const reply = await this.#ask('layer.digest', { dir, ...options }, heavyLimitMs);
+    return {
+      sha256: hexDigest(reply['sha256']),
+      size: Number(reply['size']),
+      bytes: Number(reply['bytes']),
+      files: Number(reply['files']),
+    };
+  }
+
+  async usage(dir: string): Promise<{ bytes: number; files: number }> {
+    const reply = await this.#ask('dir.usage', { dir }, heavyLimitMs);
+    return { bytes: Number(reply['bytes']), files: Number(reply['files']) };
+  }
+
+  async remove(dir: string): Promise<void> {
+    await this.#ask('dir.remove', { dir }, heavyLimitMs).catch((error: unknown) => {
+      if (!(error instanceof AppError && error.code === 'not_found')) throw error;
+    });
+  }
+
+  async sync(dir: string): Promise<void> {
+    await this.#ask('dir.sync', { dir }, heavyLimitMs);
+  }
+
+  async ensureBridge(request: BridgeRequest): Promise<void> {
+    await this.#ask('net.ensure', { ...request }, quickLimitMs);
+  }
+
+  async removeBridge(bridge: string): Promise<void> {
+    await this.#ask('net.remove', { bridge }, quickLimitMs);
+  }
+
+  async applyRuleset(ruleset: string): Promise<void> {
+    await this.#ask('nft.apply', { ruleset }, 15_000); // nft waits for the kernel's commit under load
+  }
+
+  async setSysctl(name: string, value: string): Promise<void> {
+    await this.#ask('sysctl.set', { name, value }, quickLimitMs);
+  }
+
+  async #ask(op: string, fields: object, limitMs: number): Promise<Record<string, unknown>> {
+    const connection = await this.#connection();
+    return connection.request(op, fields as Record<string, unknown>, limitMs);
+  }
+}
+
+/** Digests are kept as `sha256:<hex>` everywhere in the daemon, whichever way the peer wrote them. */
+function hexDigest(value: unknown): string {
+  const hex = String(value).replace(/^sha256:/, '');
+  if (!/^[0-9a-f]{64}$/.test(hex)) throw new AppError('internal', 'the engine helper sent no digest');
+  return `sha256:${hex}`;
+}
