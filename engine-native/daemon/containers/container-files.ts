@@ -1,0 +1,124 @@
+// Where a container's files lie (PROTOCOL.md, "Folders") and how its record is kept. Everything that touches those folders from Node is here.
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readJson, writeJson } from '../files.ts';
+import type { Endpoint } from '../networks/networks.ts';
+import type { ExitRecord } from '../runtime/shim.ts';
+import type { ContainerRecord } from './container-config.ts';
+
+/** Written before a start and gone after the end: its presence says that a shim runs, is starting, or has died. */
+export interface RunRecord {
+  endpoint?: Endpoint;
+  startedAt: string;
+}
+
+export class ContainerFiles {
+  readonly #stateRoot: string;
+  readonly #runRoot: string;
+  readonly #dirty = new Map<string, ContainerRecord>();
+
+  constructor(root: string, run: string) {
+    this.#stateRoot = join(root, 'containers');
+    this.#runRoot = join(run, 'containers');
+    mkdirSync(this.#stateRoot, { recursive: true, mode: 0o711 });
+    mkdirSync(this.#runRoot, { recursive: true, mode: 0o700 });
+  }
+
+  stateDir(id: string): string {
+    return join(this.#stateRoot, id);
+  }
+
+  runDir(id: string): string {
+    return join(this.#runRoot, id);
+  }
+
+  logPath(id: string): string {
+    return join(this.#stateRoot, id, 'log', 'current');
+  }
+
+  create(record: ContainerRecord): void {
+    const dir = this.stateDir(record.id);
+    mkdirSync(dir, { mode: 0o711 });
+    mkdirSync(join(dir, 'upper'), { mode: 0o755 });
+    mkdirSync(join(dir, 'work'), { mode: 0o700 });
+    mkdirSync(join(dir, 'log'), { mode: 0o700 });
+    this.save(record);
+  }
+
+  save(record: ContainerRecord): void {
+    this.#dirty.delete(record.id);
+    writeJson(join(this.stateDir(record.id), 'config.json'), record);
+  }
+
+  /** Saves after the current request: a start must not wait for a file that only a reboot needs. */
+  saveSoon(record: ContainerRecord): void {
+    if (this.#dirty.size === 0) setImmediate(() => this.flush());
+    this.#dirty.set(record.id, record);
+  }
+
+  flush(): void {
+    for (const record of this.#dirty.values()) {
+      try {
+        this.save(record);
+      } catch {
+        // its folder was removed meanwhile, or the disk is full: the shim's own records stand
+      }
+    }
+    this.#dirty.clear();
+  }
+
+  forget(id: string): void {
+    this.#dirty.delete(id);
+  }
+
+  /** Ids of every state folder; unreadable ones have no record. */
+  loadAll(): { id: string; record: ContainerRecord | undefined }[] {
+    return readdirSync(this.#stateRoot).map((id) => ({
+      id,
+      record: readJson<ContainerRecord>(join(this.stateDir(id), 'config.json')),
+    }));
+  }
+
+  runIds(): string[] {
+    return readdirSync(this.#runRoot);
+  }
+
+  /** A clean RUN folder for a new start; an old exit record must not be taken for the new run's. */
+  prepareRun(id: string, run: RunRecord): void {
+    rmSync(this.runDir(id), { recursive: true, force: true });
+    rmSync(join(this.stateDir(id), 'exit.json'), { force: true });
+    mkdirSync(join(this.runDir(id), 'merged'), { recursive: true, mode: 0o700 });
+    writeFileSync(join(this.runDir(id), 'run.json'), JSON.stringify(run));
+  }
+
+  runRecord(id: string): RunRecord | undefined {
+    return readJson<RunRecord>(join(this.runDir(id), 'run.json'));
+  }
+
+  clearRun(id: string): void {
+    rmSync(this.runDir(id), { recursive: true, force: true });
+  }
+
+  /** What the shim wrote about the end of the latest run, if it did. */
+  exitRecord(id: string): ExitRecord | undefined {
+    return (
+      readJson<ExitRecord>(join(this.runDir(id), 'exit.json')) ??
+      readJson<ExitRecord>(join(this.stateDir(id), 'exit.json'))
+    );
+  }
+
+  writeEtc(id: string, files: { hosts: string; hostname: string; resolv: string }): void {
+    const dir = this.stateDir(id);
+    writeFileSync(join(dir, 'hosts'), files.hosts, { mode: 0o644 });
+    writeFileSync(join(dir, 'hostname'), `${files.hostname}\n`, { mode: 0o644 });
+    writeFileSync(join(dir, 'resolv.conf'), files.resolv, { mode: 0o644 });
+  }
+
+  /** Moves a state folder out of sight in one step; the slow removal of the result is the caller's. */
+  bury(id: string): string {
+    this.forget(id);
+    const grave = join(this.#stateRoot, `.dead-${id}`);
+    renameSync(this.stateDir(id), grave);
+    return grave;
+  }
+}

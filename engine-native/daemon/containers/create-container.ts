@@ -1,0 +1,124 @@
+// From a parsed create request to a container on disk that can be started. Called by POST /containers/create.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, statSync } from 'node:fs';
+import { AppError } from '@berth/kit/errors.ts';
+import type { Events } from '../events.ts';
+import type { ImageStore } from '../images/image-store.ts';
+import { parseExtraHosts } from '../networks/etc-files.ts';
+import type { Networks } from '../networks/networks.ts';
+import { resourcesOf } from './build-spec.ts';
+import { Container } from './container.ts';
+import { type ContainerRecord, freshLife } from './container-config.ts';
+import type { ContainerFiles } from './container-files.ts';
+import type { ContainerRegistry } from './container-registry.ts';
+import { publishContainer } from './describe-event.ts';
+import { mergeImageConfig } from './merge-image-config.ts';
+import { type CreateRequest, diskQuotaBytes } from './parse-create.ts';
+import { bindMounts, parseBind, tmpfsMounts } from './parse-mounts.ts';
+import { randomName } from './random-name.ts';
+import { capabilitySet } from './security-defaults.ts';
+import { signalNumber } from './signals.ts';
+import { type UsernsRanges, usernsLabel } from './userns-ranges.ts';
+
+export interface CreateParts {
+  images: ImageStore;
+  networks: Networks;
+  registry: ContainerRegistry;
+  files: ContainerFiles;
+  userns: UsernsRanges;
+  events: Events;
+}
+
+export function createContainer(request: CreateRequest, name: string, parts: CreateParts): Container {
+  const { images, registry, files, events } = parts;
+  const chosenName = name === '' ? freeName(registry) : checkName(name);
+  registry.checkFree(chosenName);
+  const image = images.get(request.config.Image);
+  const config = mergeImageConfig(request.config, image.config.defaults);
+  checkRequest({ ...request, config }, parts);
+  const id = randomBytes(32).toString('hex');
+  const record: ContainerRecord = {
+    id,
+    name: chosenName,
+    created: new Date().toISOString(),
+    imageId: image.id,
+    imageRef: request.config.Image,
+    layers: image.config.diffIds,
+    config: { ...config, Hostname: config.Hostname || id.slice(0, 12) },
+    hostConfig: request.hostConfig,
+    usernsBase: usernsBase(request, parts.userns),
+    life: { ...freshLife },
+  };
+  if (request.hostConfig.NetworkMode === 'host') record.config.Hostname = config.Hostname;
+  files.create(record);
+  const container = new Container(record);
+  registry.add(container);
+  publishContainer(events, container, 'create');
+  return container;
+}
+
+/** Everything that would fail at the start fails here, where the user still looks. */
+function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts): void {
+  const { NetworkMode } = hostConfig;
+  if (NetworkMode.startsWith('container:')) parts.registry.get(NetworkMode.slice('container:'.length));
+  else if (!['host', 'none'].includes(NetworkMode)) parts.networks.get(NetworkMode);
+  if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/'))
+    throw new AppError('bad_request', `working directory "${config.WorkingDir}" is not an absolute path`);
+  if (config.StopSignal !== '') signalNumber(config.StopSignal);
+  if (hostConfig.AutoRemove && !['', 'no'].includes(hostConfig.RestartPolicy.Name))
+    throw new AppError('bad_request', 'a container cannot both restart and be removed when it ends', {
+      hint: 'leave out --rm or --restart',
+    });
+  if (hostConfig.Memory > 0 && hostConfig.Memory < 6 * 1024 * 1024)
+    throw new AppError('bad_request', `a memory limit of ${hostConfig.Memory} bytes is less than 6 MiB`);
+  capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged);
+  diskQuotaBytes(hostConfig.StorageOpt);
+  resourcesOf(hostConfig);
+  parseExtraHosts(hostConfig.ExtraHosts, '127.0.0.1');
+  tmpfsMounts(hostConfig);
+  bindMounts(hostConfig, true);
+  prepareBindSources(hostConfig.Binds, hostConfig.Mounts);
+}
+
+/** As Docker does: a missing source of a bind becomes a folder, a missing source of a mount is an error. */
+function prepareBindSources(binds: string[], mounts: { Type: string; Source: string }[]): void {
+  for (const bind of binds) mkdirMissing(parseBind(bind).source);
+  for (const { Type, Source } of mounts) {
+    if (Type === 'bind' && !exists(Source))
+      throw new AppError('bad_request', `bind source "${Source}" does not exist`);
+  }
+}
+
+function mkdirMissing(path: string): void {
+  if (!exists(path)) mkdirSync(path, { recursive: true });
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function usernsBase({ config, hostConfig }: CreateRequest, userns: UsernsRanges): number | null {
+  const { UsernsMode, Privileged } = hostConfig;
+  if (!['', 'host', 'private'].includes(UsernsMode))
+    throw new AppError('bad_request', `user namespace mode "${UsernsMode}" does not exist`, {
+      hint: 'leave it out for a range of its own, or use host',
+    });
+  // "privileged" means the machine; a range of its own must be asked for.
+  if (UsernsMode === 'host' || (Privileged && UsernsMode === '')) return null;
+  return userns.take(config.Labels[usernsLabel]);
+}
+
+function checkName(raw: string): string {
+  const name = raw.replace(/^\//, '');
+  if (/^[a-zA-Z0-9][\w.-]{0,127}$/.test(name)) return name;
+  throw new AppError('bad_request', `"${raw}" is not a container name`, {
+    hint: 'use letters, digits, dots, dashes and underscores',
+  });
+}
+
+function freeName(registry: ContainerRegistry): string {
+  for (;;) {
+    const name = randomName();
+    if (!registry.find(name)) return name;
+  }
+}

@@ -1,0 +1,51 @@
+// Takes a container away: its name at once, its folders in the background. Called by the API, by AutoRemove and by prune.
+import { AppError } from '@berth/kit/errors.ts';
+import type { Logger } from '@berth/kit/logging.ts';
+import type { Helper } from '../runtime/helper.ts';
+import type { Container } from './container.ts';
+import type { ContainerRegistry } from './container-registry.ts';
+import { publishContainer } from './describe-event.ts';
+import { killContainerNow, type StopParts } from './stop-container.ts';
+import type { UsernsRanges } from './userns-ranges.ts';
+
+export interface RemoveParts extends StopParts {
+  helper: Helper;
+  registry: ContainerRegistry;
+  userns: UsernsRanges;
+  log: Logger;
+}
+
+export async function removeContainer(
+  container: Container,
+  parts: RemoveParts,
+  options: { force: boolean },
+): Promise<void> {
+  const isActive = container.isRunning || container.status === 'restarting';
+  if (isActive && !options.force)
+    throw new AppError('conflict', `container "${container.record.name}" is running`, {
+      hint: 'stop it first, or remove it with force',
+    });
+  if (isActive) await killContainerNow(container, parts);
+  await container.exclusive(async () => {
+    if (container.status === 'removing') return;
+    if (container.isRunning)
+      throw new AppError('conflict', `container "${container.record.name}" was started meanwhile`);
+    dispose(container, parts);
+  });
+}
+
+function dispose(container: Container, { registry, userns, helper, files, events, log }: RemoveParts): void {
+  container.status = 'removing';
+  registry.delete(container);
+  if (container.record.usernsBase !== null) userns.release(container.record.usernsBase);
+  const grave = files.bury(container.id);
+  files.clearRun(container.id);
+  container.rejectPendingAttaches(`container "${container.record.name}" was removed`);
+  publishContainer(events, container, 'destroy');
+  container.settle('next-exit');
+  container.settle('not-running');
+  container.settle('removed');
+  helper
+    .remove(grave)
+    .catch((err: unknown) => log.warn({ err, container: container.id }, 'folder stays until the next start'));
+}

@@ -1,0 +1,209 @@
+// The start of a container, as a list of steps: network, /etc files, spec, shim, attaches. A failed step undoes the ones before it.
+// Must stay short: everything here is on the way of a push.
+import { statSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '@berth/kit/errors.ts';
+import type { Events } from '../events.ts';
+import type { LayerStore } from '../images/layer-store.ts';
+import { hostsText, parseExtraHosts, resolvConfText } from '../networks/etc-files.ts';
+import { hostResolver, readText } from '../networks/host-network.ts';
+import type { Networks } from '../networks/networks.ts';
+import type { ContainerSpec, NetworkSpec } from '../runtime/container-spec.ts';
+import type { Helper, StartResult } from '../runtime/helper.ts';
+import { RuntimeFailure, startFailureExitCode, startFailureText } from '../runtime/runtime-failure.ts';
+import { Shim } from '../runtime/shim.ts';
+import { buildSpec } from './build-spec.ts';
+import type { Container } from './container.ts';
+import type { DeviceRequest } from './container-config.ts';
+import type { ContainerFiles } from './container-files.ts';
+import type { ContainerRegistry } from './container-registry.ts';
+import { publishContainer } from './describe-event.ts';
+import type { ContainerFinisher } from './finish-container.ts';
+
+export interface StartParts {
+  helper: Helper;
+  layers: LayerStore;
+  networks: Networks;
+  registry: ContainerRegistry;
+  files: ContainerFiles;
+  finisher: ContainerFinisher;
+  events: Events;
+  cgroupOf: (id: string) => string;
+}
+
+const orphanLimitMs = 3_000; // a shim whose helper was killed needs this long at most to open its socket
+
+/** False when it runs already. */
+export function startContainer(container: Container, parts: StartParts, byUser = true): Promise<boolean> {
+  return container.exclusive(async () => {
+    if (container.isRunning) return false;
+    if (container.status === 'removing')
+      throw new AppError('conflict', `container "${container.record.name}" is being removed`);
+    if (!byUser && container.status !== 'restarting' && container.record.life.stoppedByUser) return false;
+    if (byUser) {
+      clearTimeout(container.restartTimer);
+      container.restartTimer = undefined;
+      container.record.life.restartCount = 0;
+      container.record.life.stoppedByUser = false;
+    }
+    try {
+      await start(container, parts);
+    } catch (error) {
+      if (byUser && container.status === 'restarting') container.status = 'exited';
+      throw failStart(container, parts, error);
+    }
+    return true;
+  });
+}
+
+async function start(container: Container, parts: StartParts): Promise<void> {
+  const { files, helper, finisher, events } = parts;
+  const network = await joinNetwork(container, parts);
+  files.prepareRun(container.id, {
+    startedAt: new Date().toISOString(),
+    ...(container.endpoint ? { endpoint: container.endpoint } : {}),
+  });
+  writeEtcFiles(container, parts);
+  const spec = specOf(container, network, parts);
+  const started = await startShim(spec, helper, files.runDir(container.id));
+  const shim = started.shim ?? (await Shim.connect(files.runDir(container.id)).catch(() => undefined));
+  container.pid = started.pid;
+  container.shim = shim;
+  container.status = 'running';
+  container.killReason = '';
+  Object.assign(container.record.life, {
+    startedAt: started.startedAt,
+    error: '',
+    exitCode: 0,
+    oomKilled: false,
+  });
+  publishContainer(events, container, 'start');
+  files.saveSoon(container.record);
+  if (shim) {
+    container.connectPendingAttaches(shim);
+    finisher.watch(container, shim);
+    return;
+  }
+  // So short-lived that its shim is gone already: the exit record tells the rest.
+  container.rejectPendingAttaches('the container ended before it could be attached');
+  finisher.finish(container, await finisher.exitOfDeadShim(container.id));
+}
+
+/** Survives a helper that dies with the start in flight. */
+async function startShim(
+  spec: ContainerSpec,
+  helper: Helper,
+  runDir: string,
+): Promise<StartResult & { shim?: Shim }> {
+  try {
+    return await helper.startContainer(spec);
+  } catch (error) {
+    if (error instanceof RuntimeFailure) throw error;
+    // The shim that the helper forked goes on without it; find it, or nobody ever would.
+    const deadline = performance.now() + orphanLimitMs;
+    while (performance.now() < deadline) {
+      try {
+        const shim = await Shim.connect(runDir);
+        const { pid, startedAt } = await shim.state();
+        return { pid, shimPid: 0, startedAt, shim };
+      } catch {
+        await sleep(50);
+      }
+    }
+    throw error;
+  }
+}
+
+async function joinNetwork(container: Container, { networks }: StartParts): Promise<NetworkSpec> {
+  const { NetworkMode } = container.record.hostConfig;
+  if (NetworkMode === 'host') return { mode: 'host' };
+  if (NetworkMode === 'none' || NetworkMode.startsWith('container:')) return { mode: 'none' };
+  const network = networks.get(NetworkMode);
+  container.endpoint = await networks.join(network);
+  return networks.specOf(network, container.endpoint, container.id);
+}
+
+function writeEtcFiles(container: Container, { files }: StartParts): void {
+  const { config, hostConfig } = container.record;
+  if (hostConfig.NetworkMode.startsWith('container:')) return;
+  const isHost = hostConfig.NetworkMode === 'host';
+  const name = config.Hostname || hostname();
+  const resolver = hostResolver();
+  const extra = parseExtraHosts(hostConfig.ExtraHosts, container.endpoint?.gateway ?? '127.0.0.1');
+  files.writeEtc(container.id, {
+    hosts: isHost ? readText('/etc/hosts') : hostsText(name, container.endpoint?.address, extra),
+    hostname: name,
+    resolv:
+      isHost && hostConfig.Dns.length === 0
+        ? readText('/etc/resolv.conf')
+        : resolvConfText({
+            servers: hostConfig.Dns.length > 0 ? hostConfig.Dns : resolver.servers,
+            search: hostConfig.DnsSearch.length > 0 ? hostConfig.DnsSearch : resolver.search,
+            options: hostConfig.DnsOptions.length > 0 ? hostConfig.DnsOptions : resolver.options,
+          }),
+  });
+}
+
+function specOf(container: Container, network: NetworkSpec, parts: StartParts): ContainerSpec {
+  const { files, layers, registry } = parts;
+  const { hostConfig } = container.record;
+  const join = (mode: string) =>
+    mode.startsWith('container:') ? joinedContainer(mode, registry) : undefined;
+  const netOwner = join(hostConfig.NetworkMode);
+  const [net, pid, ipc] = [netOwner, join(hostConfig.PidMode), join(hostConfig.IpcMode)];
+  return buildSpec(container.record, {
+    runDir: files.runDir(container.id),
+    stateDir: files.stateDir(container.id),
+    cgroup: parts.cgroupOf(container.id),
+    layerDirs: container.record.layers.map((diffId) => layers.diffDir(diffId)),
+    network,
+    joined: {
+      ...(net ? { net: `/proc/${net.pid}/ns/net` } : {}),
+      ...(pid ? { pid: `/proc/${pid.pid}/ns/pid` } : {}),
+      ...(ipc ? { ipc: `/proc/${ipc.pid}/ns/ipc` } : {}),
+    },
+    devices: hostConfig.Devices.map(deviceOf),
+    hostHostname: hostname(),
+    awaitAttach: container.hasPendingAttach,
+    etcDir: files.stateDir(netOwner?.id ?? container.id),
+    tty: container.tty,
+  });
+}
+
+function joinedContainer(mode: string, registry: ContainerRegistry): Container {
+  const other = registry.get(mode.slice('container:'.length));
+  if (other.isRunning) return other;
+  throw new AppError(
+    'conflict',
+    `container "${other.record.name}", whose namespace is to be joined, does not run`,
+  );
+}
+
+function deviceOf(device: DeviceRequest): ContainerSpec['devices'][number] {
+  const stat = statSync(device.PathOnHost, { throwIfNoEntry: false });
+  if (!stat?.isCharacterDevice() && !stat?.isBlockDevice())
+    throw new AppError('bad_request', `"${device.PathOnHost}" is not a device`);
+  return {
+    path: device.PathInContainer,
+    type: stat.isCharacterDevice() ? 'c' : 'b',
+    major: (stat.rdev >>> 8) & 0xfff,
+    minor: (stat.rdev & 0xff) | ((stat.rdev >>> 12) & 0xfff00),
+    access: device.CgroupPermissions,
+  };
+}
+
+/** Undoes a start that failed and gives the error as Docker's users know it. */
+function failStart(container: Container, parts: StartParts, error: unknown): unknown {
+  const { networks, files } = parts;
+  if (container.endpoint) networks.release(container.endpoint);
+  container.endpoint = undefined;
+  files.clearRun(container.id);
+  const { life } = container.record;
+  life.exitCode = startFailureExitCode(error);
+  life.error = startFailureText(error);
+  files.saveSoon(container.record);
+  container.rejectPendingAttaches(life.error);
+  if (!(error instanceof RuntimeFailure)) return error;
+  return new AppError(error.code, life.error, { cause: error });
+}
