@@ -1,0 +1,56 @@
+// Ends a build as its builder says. Success makes the release in the same transaction, so no image is ever live without its row.
+import type { FinishBuild } from '@berth/contract/build.ts';
+import { AppError } from '@berth/kit/errors.ts';
+import type { Queryable } from '@berth/store/database.ts';
+import { lockApp } from '@berth/store/queries/apps.ts';
+import { type BuildRow, buildById, endBuild } from '@berth/store/queries/builds.ts';
+import { recordEvent } from '@berth/store/queries/events.ts';
+import type { Services } from '../services.ts';
+import { announceRelease, type CreatedRelease, createRelease } from './create-release.ts';
+
+export async function finishBuild(
+  services: Pick<Services, 'db' | 'hints' | 'queues' | 'output'>,
+  buildId: string,
+  report: FinishBuild,
+): Promise<void> {
+  const { build, release } = await services.db.transaction(async (tx) => {
+    const found = await buildById(tx, buildId);
+    if (!found) throw new AppError('not_found', `there is no build "${buildId}"`);
+    const app = await lockApp(tx, found.app_id);
+    const end = report.status === 'canceled' ? { status: 'canceled' as const, error: 'canceled' } : report;
+    if (!(await endBuild(tx, buildId, end, report.epoch)))
+      throw new AppError('stale_epoch', `build ${found.number} is not this builder's any more`);
+    await recordEvent(tx, {
+      appId: found.app_id,
+      kind: `build.${report.status}`,
+      data: { build: found.number },
+    });
+    const made =
+      report.status === 'succeeded' && app && !app.deleted_at
+        ? await releaseBuild(tx, found, report.result, app.config_number)
+        : undefined;
+    return { build: found, release: made };
+  });
+  if (release) await announceRelease(services, build.app_id, release);
+  if (build.push_id) services.output.ring(build.push_id);
+}
+
+function releaseBuild(
+  tx: Queryable,
+  build: BuildRow,
+  result: Extract<FinishBuild, { status: 'succeeded' }>['result'],
+  configNumber: number,
+): Promise<CreatedRelease> {
+  return createRelease(tx, {
+    appId: build.app_id,
+    userId: build.user_id,
+    buildId: build.id,
+    configNumber,
+    image: result.image,
+    processTypes: result.processTypes,
+    port: result.port,
+    runUser: result.user,
+    description: `push ${build.commit_oid.slice(0, 7)}`,
+    ...(build.push_id ? { outputId: build.push_id } : {}),
+  });
+}

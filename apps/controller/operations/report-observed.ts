@@ -1,0 +1,27 @@
+// A host agent's report: what its instances do. Also its heartbeat. A report of an older session changes nothing.
+import type { ObservedReport } from '@berth/contract/instance.ts';
+import { AppError } from '@berth/kit/errors.ts';
+import { commitLazily } from '@berth/store/database.ts';
+import { touchApp } from '@berth/store/queries/apps.ts';
+import { touchHost } from '@berth/store/queries/hosts.ts';
+import { writeObserved } from '@berth/store/queries/instances.ts';
+import type { Services } from '../services.ts';
+
+export async function reportObserved(
+  services: Pick<Services, 'db' | 'hints' | 'routes'>,
+  hostId: string,
+  report: ObservedReport,
+): Promise<void> {
+  const apps = await services.db.transaction(async (tx) => {
+    // What an agent observes it can observe again: no need to wait for the disk on the path of a deploy.
+    await commitLazily(tx);
+    if (!(await touchHost(tx, hostId, report.session)))
+      throw new AppError('stale_epoch', 'a newer session of this host has registered');
+    if (report.instances.length === 0) return [];
+    const changed = await writeObserved(tx, hostId, report.instances);
+    for (const appId of changed.sort()) await touchApp(tx, appId); // sorted: two reports must not lock each other out
+    return changed;
+  });
+  for (const appId of apps) services.hints.app(appId);
+  await Promise.all(apps.map((appId) => services.routes.refresh(appId)));
+}

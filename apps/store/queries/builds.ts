@@ -1,0 +1,162 @@
+// Builds: taken by a builder under an epoch, finished once.
+import type { BuildResult, BuildStatus, BuildStep } from '@berth/contract/build.ts';
+import { all, first, type Queryable } from '../database.ts';
+import { newId } from '../new-id.ts';
+
+export interface BuildRow {
+  id: string;
+  app_id: string;
+  number: number;
+  push_id: string | null;
+  user_id: string;
+  user_name: string;
+  commit_oid: string;
+  tree_oid: string;
+  repository: string;
+  object_directories: string[];
+  status: BuildStatus;
+  result: BuildResult | null;
+  steps: BuildStep[];
+  error: string | null;
+  hint: string | null;
+  epoch: number;
+  created_at: Date;
+  finished_at: Date | null;
+}
+
+const selectBuild = `SELECT b.id, b.app_id, b.number, b.push_id, b.user_id, u.name AS user_name, b.commit_oid, b.tree_oid, b.repository,
+    b.object_directories, b.status, b.result, b.steps, b.error, b.hint, b.epoch, b.created_at, b.finished_at
+  FROM builds b JOIN users u ON u.id = b.user_id`;
+
+type Row = BuildRow & Record<string, unknown>;
+
+export interface NewBuild {
+  appId: string;
+  number: number;
+  pushId: string;
+  userId: string;
+  commit: string;
+  tree: string;
+  repository: string;
+  objectDirectories: string[];
+}
+
+export async function insertBuild(tx: Queryable, build: NewBuild): Promise<string> {
+  const id = newId();
+  await tx.query(
+    `INSERT INTO builds (id, app_id, number, push_id, user_id, commit_oid, tree_oid, repository, object_directories)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    [
+      id,
+      build.appId,
+      build.number,
+      build.pushId,
+      build.userId,
+      build.commit,
+      build.tree,
+      build.repository,
+      JSON.stringify(build.objectDirectories),
+    ],
+  );
+  return id;
+}
+
+export function buildById(db: Queryable, id: string): Promise<BuildRow | undefined> {
+  return first<Row>(db, `${selectBuild} WHERE b.id = $1`, [id]);
+}
+
+export function buildByNumber(db: Queryable, appId: string, number: number): Promise<BuildRow | undefined> {
+  return first<Row>(db, `${selectBuild} WHERE b.app_id = $1 AND b.number = $2`, [appId, number]);
+}
+
+export function listBuilds(db: Queryable, appId: string, limit: number): Promise<BuildRow[]> {
+  return all<Row>(db, `${selectBuild} WHERE b.app_id = $1 ORDER BY b.number DESC LIMIT $2`, [appId, limit]);
+}
+
+export function buildByKey(db: Queryable, appId: string, key: string): Promise<BuildRow | undefined> {
+  return first<Row>(
+    db,
+    `${selectBuild} WHERE b.app_id = $1 AND b.key = $2 AND b.status = 'succeeded' ORDER BY b.number DESC LIMIT 1`,
+    [appId, key],
+  );
+}
+
+/** A builder takes an unfinished build; its epoch goes up, so whoever held it before can report no more. */
+export async function takeBuild(db: Queryable, id: string, worker: string): Promise<number | undefined> {
+  const row = await first<{ epoch: number }>(
+    db,
+    `UPDATE builds SET status = 'running', worker = $2, epoch = epoch + 1, started_at = coalesce(started_at, now())
+     WHERE id = $1 AND status IN ('pending', 'running') RETURNING epoch`,
+    [id, worker],
+  );
+  return row?.epoch;
+}
+
+export interface BuildEnd {
+  status: BuildStatus;
+  result?: BuildResult;
+  error?: string;
+  hint?: string;
+  steps?: BuildStep[];
+}
+
+/** Ends a build. With an epoch only its holder may; false when it has ended already or another holds it. */
+export async function endBuild(tx: Queryable, id: string, end: BuildEnd, epoch?: number): Promise<boolean> {
+  const done = await tx.query(
+    `UPDATE builds SET status = $2, result = $3, key = $4, error = $5, hint = $6, steps = $7, finished_at = now(), epoch = epoch + $9
+     WHERE id = $1 AND status IN ('pending', 'running') AND ($8::integer IS NULL OR epoch = $8)`,
+    [
+      id,
+      end.status,
+      end.result ? JSON.stringify(end.result) : null,
+      end.result?.key ?? null,
+      end.error ?? null,
+      end.hint ?? null,
+      JSON.stringify(end.result?.steps ?? end.steps ?? []),
+      epoch ?? null,
+      epoch === undefined ? 1 : 0,
+    ],
+  );
+  return done.rowCount === 1;
+}
+
+/** Gives back what a worker left running; its old epoch is dead. */
+export function requeueBuilds(db: Queryable, worker: string): Promise<{ id: string }[]> {
+  return all<{ id: string }>(
+    db,
+    "UPDATE builds SET status = 'pending', epoch = epoch + 1 WHERE worker = $1 AND status = 'running' RETURNING id",
+    [worker],
+  );
+}
+
+export function unfinishedBuilds(
+  db: Queryable,
+): Promise<{ id: string; epoch: number; status: string; age_s: number }[]> {
+  return all(
+    db,
+    `SELECT id, epoch, status, extract(epoch FROM now() - coalesce(started_at, created_at))::integer AS age_s
+     FROM builds WHERE status IN ('pending', 'running')`,
+  );
+}
+
+/** A build whose builder fell silent goes back; false when somebody else has moved it. */
+export async function giveBackBuild(db: Queryable, id: string, epoch: number): Promise<boolean> {
+  const result = await db.query(
+    "UPDATE builds SET status = 'pending', epoch = epoch + 1 WHERE id = $1 AND epoch = $2 AND status = 'running'",
+    [id, epoch],
+  );
+  return result.rowCount === 1;
+}
+
+/** Ends every unfinished build and push of an app that goes away. */
+export async function endWorkOfApp(tx: Queryable, appId: string, reason: string): Promise<void> {
+  await tx.query(
+    `UPDATE builds SET status = 'canceled', error = $2, finished_at = now(), epoch = epoch + 1
+     WHERE app_id = $1 AND status IN ('pending', 'running')`,
+    [appId, reason],
+  );
+  await tx.query(
+    "UPDATE pushes SET status = 'rejected', reason = $2, finished_at = now() WHERE app_id = $1 AND status = 'open'",
+    [appId, reason],
+  );
+}
