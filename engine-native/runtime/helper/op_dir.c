@@ -1,0 +1,44 @@
+/* dir.usage, dir.remove, dir.sync: what may take long on a folder of ours. In workers. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "../lib/cleanup.h"
+#include "helper.h"
+#include "tree.h"
+#include "within.h"
+
+int op_dir_usage(struct op_call *call, struct json_out *reply, struct err *err) {
+    const char *path = NULL;
+    struct tree_usage usage;
+    if (json_need_string(call->request, "dir", &path, err) < 0)
+        return -1;
+    int fd = within_open_dir(call->helper, path, err);
+    if (fd < 0 || tree_measure(fd, path, &usage, err) < 0)
+        return -1;
+    json_put_uint(reply, "bytes", usage.bytes);
+    json_put_uint(reply, "files", usage.files);
+    return 0;
+}
+
+/* Missing is success: whoever asks wants it gone, and may be asking again after a crash. */
+int op_dir_remove(struct op_call *call, struct json_out *reply, struct err *err) {
+    const char *path = NULL, *name;
+    (void)reply;
+    if (json_need_string(call->request, "dir", &path, err) < 0)
+        return -1;
+    auto_close int parent = within_open_parent(call->helper, path, &name, err);
+    if (parent < 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
+    return tree_remove(parent, name, path, err);
+}
+
+int op_dir_sync(struct op_call *call, struct json_out *reply, struct err *err) {
+    const char *path = NULL;
+    (void)reply;
+    if (json_need_string(call->request, "dir", &path, err) < 0)
+        return -1;
+    auto_close int fd = within_open_dir(call->helper, path, err);
+    if (fd < 0)
+        return -1;
+    return syncfs(fd) < 0 ? err_sys(err, errno, "cannot write \"%s\" to disk", path) : 0;
+}

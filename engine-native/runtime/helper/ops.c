@@ -1,0 +1,26 @@
+/* The table of ops: PROTOCOL.md's list, in its order. */
+#include <string.h>
+
+#include "helper.h"
+
+static const struct op table[] = {
+    {"hello", OP_INLINE, op_hello},
+    {"container.start", OP_START, NULL},
+    {"layer.untar", OP_STREAM, op_layer_untar},
+    {"layer.tar", OP_STREAM, op_layer_tar},
+    {"layer.digest", OP_WORKER, op_layer_digest},
+    {"dir.usage", OP_WORKER, op_dir_usage},
+    {"dir.remove", OP_WORKER, op_dir_remove},
+    {"dir.sync", OP_WORKER, op_dir_sync},
+    {"net.ensure", OP_INLINE, op_net_ensure},
+    {"net.remove", OP_INLINE, op_net_remove},
+    {"nft.apply", OP_SERIAL, op_nft_apply},
+    {"sysctl.set", OP_INLINE, op_sysctl_set},
+};
+
+const struct op *op_find(const char *name) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    return NULL;
+}

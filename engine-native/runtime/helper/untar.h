@@ -1,0 +1,27 @@
+/* Unpacking a layer: a tar stream becomes files below one folder, whiteouts in the form overlayfs reads. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "place.h"
+#include "tar_read.h"
+
+struct untar_options {
+    int64_t owner_uid, owner_gid; /* < 0: as the archive says */
+    bool has_mtime;
+    int64_t mtime;
+    uint64_t max_bytes, max_files; /* 0 = no limit */
+    unsigned strip;                /* leading components cut off every name */
+    bool fresh_root;   /* the root was made for this: it gets owner and time like any other folder */
+    bool skip_devices; /* leave device nodes out instead of refusing the archive */
+};
+
+struct untar_result {
+    uint64_t bytes, files;
+};
+
+/* Reads to the end of the stream. -1: bad_request for what the archive does wrong, no_space for a full disk;
+ * the half-made tree is the caller's to remove. */
+int untar(struct tar_reader *reader, int root, const struct untar_options *options,
+          struct untar_result *result, struct err *err);
