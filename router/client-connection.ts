@@ -1,0 +1,286 @@
+// A visitor's connection: reads request heads, one exchange at a time, the next request only after the last response (pipelining).
+// Made by the listener for each socket. Must never read on without a bound, nor start a request that did not parse.
+import type { Socket } from 'node:net';
+import { BodyScanner } from './body-scanner.ts';
+import { abandonExchange, completeTunnel } from './end-exchange.ts';
+import { errorResponse } from './error-pages.ts';
+import { type ClientSide, type Exchange, Stage } from './exchange.ts';
+import { Frame, Framing, frameRequest } from './frame-message.ts';
+import { Kind } from './header-kinds.ts';
+import { newRequestId } from './new-request-id.ts';
+import type { OutcomeCode } from './outcomes.ts';
+import type { ProxyParts } from './proxy-parts.ts';
+import { Head, incomplete, readRequestHead, refused } from './read-head.ts';
+import { clientDrained } from './relay-response.ts';
+import { acceptedRequestId, requestHeadText } from './rewrite-head.ts';
+import { dispatchExchange, sendBody } from './send-request.ts';
+import { tunnelEnded, tunnelReceived } from './tunnel.ts';
+
+// Filled again for each request; never used across two reads.
+const head = new Head();
+const frame = new Frame();
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
+
+/** What the listener knows about a peer. */
+export interface Peer {
+  address: string;
+  isTrusted: boolean;
+  /** The port that visitors use. */
+  port: number;
+}
+
+export class ClientConnection implements ClientSide {
+  readonly address: string;
+  exchange: Exchange | undefined;
+  /** When the last byte came or went, to the sweep's precision; the sweep compares. */
+  activeAt: number;
+  /** When the head that is still incomplete began; 0: none. */
+  headSince = 0;
+  /** When the connection, already ended by the router, is closed for good; 0: not ended. */
+  lingerUntil = 0;
+  isPaused = false;
+  requests = 0;
+  readonly #socket: Socket;
+  readonly #parts: ProxyParts;
+  readonly #peer: Peer;
+  readonly #isStopping: () => boolean;
+  /** Bytes not yet understood or not yet wanted: a partial head, an early body, the next request. */
+  #ahead: Buffer | undefined;
+  #isReading = false;
+
+  constructor(socket: Socket, parts: ProxyParts, peer: Peer, isStopping: () => boolean, gone: () => void) {
+    this.#socket = socket;
+    this.#parts = parts;
+    this.#peer = peer;
+    this.#isStopping = isStopping;
+    this.address = peer.address;
+    this.activeAt = performance.now();
+    socket.on('data', (bytes: Buffer) => this.#received(bytes));
+    socket.on('end', () => this.#clientEnded());
+    socket.on('drain', () => {
+      if (this.exchange) clientDrained(this.exchange);
+    });
+    socket.on('error', () => this.#clientGone()); // a reset by the client; 'close' follows
+    socket.on('close', () => {
+      this.#clientGone();
+      gone();
+    });
+  }
+
+  get isLast(): boolean {
+    return this.#isStopping();
+  }
+
+  get unwrittenBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  writeText(latin1: string): boolean {
+    this.activeAt = performance.now();
+    return this.#socket.write(latin1, 'latin1') || this.#socket.writableLength === 0;
+  }
+
+  writeBytes(bytes: Buffer, flushed?: () => void): boolean {
+    this.activeAt = performance.now();
+    return this.#socket.write(bytes, flushed) || this.#socket.writableLength === 0;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    this.#socket.resume();
+  }
+
+  /** Hands early bytes to the exchange; called when the instance is ready for them. */
+  feed(): void {
+    const bytes = this.#ahead;
+    if (!bytes) return;
+    this.#ahead = undefined;
+    this.resume();
+    this.#deliver(bytes);
+  }
+
+  exchangeEnded(keeps: boolean): void {
+    this.exchange = undefined;
+    this.activeAt = performance.now();
+    if (!keeps || this.#isStopping()) {
+      this.endWith('');
+      return;
+    }
+    this.resume();
+    if (this.#ahead && !this.#isReading) this.#readRequests();
+  }
+
+  endWith(latin1: string): void {
+    this.exchange = undefined;
+    this.#ahead = undefined;
+    if (this.lingerUntil > 0) return;
+    this.lingerUntil = performance.now() + this.#parts.limits.lingerMs;
+    this.#socket.end(latin1, 'latin1');
+    // Unread bytes would turn the close into a reset, which can overtake the answer.
+    this.resume();
+  }
+
+  reset(): void {
+    this.exchange = undefined;
+    this.#socket.resetAndDestroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #received(bytes: Buffer): void {
+    this.activeAt = performance.now();
+    if (this.lingerUntil > 0) return;
+    if (this.exchange) {
+      this.#deliver(bytes);
+      return;
+    }
+    const before = this.#ahead;
+    this.#ahead = before ? Buffer.concat([before, bytes]) : bytes;
+    // A head that drips in is looked at again only when a line ends, or the drip would cost more than it brings.
+    const isDrip = before && bytes.indexOf(lineFeed) === -1 && bytes.indexOf(carriageReturn) === -1;
+    if (!isDrip || this.#ahead.length > this.#parts.limits.requestHeadBytes) this.#readRequests();
+  }
+
+  #deliver(bytes: Buffer): void {
+    const { exchange } = this;
+    if (!exchange) return;
+    if (exchange.stage === Stage.tunnel) {
+      tunnelReceived(exchange, bytes);
+      return;
+    }
+    const used = this.#ahead || exchange.isRequestDone ? 0 : sendBody(exchange, this.#parts, bytes);
+    if (used >= bytes.length || this.lingerUntil > 0) return;
+    const rest = used === 0 ? bytes : bytes.subarray(used);
+    this.#ahead = this.#ahead ? Buffer.concat([this.#ahead, rest]) : rest;
+    if (this.#ahead.length >= this.#parts.limits.readAheadBytes) this.pause();
+  }
+
+  /** Starts requests from the bytes at hand until one is in progress or more bytes are needed. */
+  #readRequests(): void {
+    this.#isReading = true;
+    while (this.#ahead && !this.exchange && this.lingerUntil === 0) {
+      const bytes = this.#ahead;
+      const end = readRequestHead(bytes, 0, bytes.length, this.#headLimits(), head);
+      if (end === incomplete) {
+        if (this.headSince === 0) this.headSince = this.activeAt;
+        break;
+      }
+      this.headSince = 0;
+      if (end === refused) this.refuse(head.problemStatus, head.problem);
+      else if (!frameRequest(head, frame)) this.refuse(frame.problemStatus, frame.problem);
+      else this.#begin(bytes, end);
+    }
+    this.#isReading = false;
+  }
+
+  #headLimits(): { headBytes: number; lineBytes: number; headerCount: number } {
+    const { requestHeadBytes, requestLineBytes, headerCount } = this.#parts.limits;
+    return { headBytes: requestHeadBytes, lineBytes: requestLineBytes, headerCount };
+  }
+
+  #begin(bytes: Buffer, end: number): void {
+    this.#ahead = end < bytes.length ? bytes.subarray(end) : undefined;
+    this.requests++;
+    const requestId = acceptedRequestId(head) || newRequestId();
+    const startedAt = performance.now();
+    const hasBody =
+      frame.framing === Framing.chunked || (frame.framing === Framing.length && frame.length > 0);
+    const isWebSocket = frame.wantsUpgrade && frame.upgrade !== '';
+    const { address, isTrusted, port } = this.#peer;
+    const exchange: Exchange = {
+      client: this,
+      method: head.method,
+      path: head.target,
+      host: frame.host,
+      requestId,
+      headText: requestHeadText(head, frame, { address, isTrusted, port, requestId, receivedAt: Date.now() }),
+      minorVersion: head.minorVersion,
+      keepAlive: frame.keepAlive,
+      webSocketKey: isWebSocket ? webSocketKey() : '',
+      startedAt,
+      requestBody: hasBody ? new BodyScanner(frame.framing, frame.length, false) : undefined,
+      isRequestDone: !hasBody,
+      requestDoneAt: startedAt,
+      bodyBytes: 0,
+      bodyWaitMs: 0,
+      stage: Stage.waiting,
+      entry: undefined,
+      target: undefined,
+      upstream: undefined,
+      tried: [],
+      lastConnectFailure: 'H21',
+      waitUntil: 0,
+      connectMs: 0,
+      partialHead: undefined,
+      responseBody: undefined,
+      keepsClient: false,
+      keepsUpstream: false,
+      upstreamKeepAliveSeconds: 0,
+      status: 0,
+      responseBytes: 0,
+    };
+    this.exchange = exchange;
+    dispatchExchange(exchange, this.#parts);
+  }
+
+  /** Answers what did not parse, or came too slowly, and closes: nothing after it can be trusted. */
+  refuse(status: number, detail: string): void {
+    const code: OutcomeCode =
+      status === 408 ? 'too-slow' : status === 431 || status === 414 ? 'too-large' : 'bad-request';
+    const { address } = this;
+    this.#parts.log.add(undefined, {
+      code,
+      method: '-',
+      path: '-',
+      host: '-',
+      requestId: '-',
+      address,
+      instance: '',
+      connectMs: 0,
+      serviceMs: 0,
+      status,
+      bytes: 0,
+      isWebSocket: false,
+    });
+    this.endWith(
+      errorResponse({ code, status, detail, requestId: '', wantsJson: false, isHead: false, closes: true }),
+    );
+  }
+
+  #clientEnded(): void {
+    const { exchange } = this;
+    if (exchange?.stage === Stage.tunnel) {
+      tunnelEnded(exchange);
+      return;
+    }
+    if (exchange) {
+      // Like a closed tab: whoever cannot send any more does not wait for the answer either.
+      this.#clientGone();
+      this.destroy();
+    } else if (!this.#socket.writableEnded) this.#socket.end();
+  }
+
+  #clientGone(): void {
+    const { exchange } = this;
+    this.exchange = undefined;
+    this.#ahead = undefined;
+    if (!exchange) return;
+    if (exchange.stage === Stage.tunnel) completeTunnel(exchange, this.#parts, '');
+    else abandonExchange(exchange, this.#parts);
+  }
+}
+
+function webSocketKey(): string {
+  for (let field = 0; field < head.count; field++)
+    if (head.kinds[field] === Kind.webSocketKey) return head.value(field);
+  return '';
+}
