@@ -1,0 +1,139 @@
+// The steps between "the objects are in quarantine" and "git may move the refs". Called by the receive-pack handler, once a push.
+// Must never accept a push to the deploy branch whose release is not live.
+import { AppError, asAppError } from '@berth/kit/errors.ts';
+import type { Logger } from '@berth/kit/logging.ts';
+import type { ReceiverLimits } from './config.ts';
+import { type ControllerClient, type Grant, reconnectLimitMs } from './controller-client.ts';
+import type { TreeCounter } from './count-tree.ts';
+import { followPush } from './follow-push.ts';
+import type { HookChannel, PushedRefs, RefUpdate } from './hook-channel.ts';
+import { ObjectReader } from './object-reader.ts';
+import { notePending } from './pending-pushes.ts';
+import {
+  errorLines,
+  isDelete,
+  otherRefLine,
+  seconds,
+  tooManyBytes,
+  tooManyFiles,
+  warning,
+} from './push-words.ts';
+
+export interface PushContext {
+  grant: Grant;
+  repository: string;
+  controller: ControllerClient;
+  counter: TreeCounter;
+  limits: ReceiverLimits;
+  hook: HookChannel;
+  log: Logger;
+  /** performance.now() when the POST came in. */
+  startedMs: number;
+  /** Aborts when the pusher has left or the receiver stops. */
+  signal: AbortSignal;
+  /** Set as soon as the controller waits to hear whether the ref moved. */
+  onStarted: (push: { pushId: string; ref: string; newOid: string }) => void;
+}
+
+/** Whether git may move the refs. Everything the pusher should know has been printed. */
+export async function decidePush(context: PushContext): Promise<boolean> {
+  const { hook, log, grant } = context;
+  try {
+    const pushed = await hook.introduction();
+    if (!pushed) return false; // git has refused the push by itself and said why
+    const deploy = await sortUpdates(context, pushed);
+    if (!deploy) return true;
+    const treeOid = await checkTree(context, pushed.quarantine, deploy.newOid);
+    return await deployPush(context, pushed.quarantine, deploy, treeOid);
+  } catch (err) {
+    const error = asAppError(err);
+    if (context.signal.aborted) return false;
+    if (error.code === 'internal') log.error({ err, app: grant.appName }, 'push failed inside');
+    for (const line of pusherLines(error)) await hook.print(line);
+    return false;
+  }
+}
+
+/** The text of an internal error stays in our log. */
+function pusherLines(error: AppError): string[] {
+  if (error.code !== 'internal') return errorLines(error);
+  return [warning('the push failed because of a fault of the platform; nothing has changed')];
+}
+
+/** Says what the refs beside the deploy branch mean; returns the update that deploys, if any. */
+async function sortUpdates(context: PushContext, pushed: PushedRefs): Promise<RefUpdate | undefined> {
+  const { hook, grant } = context;
+  const deployRef = `refs/heads/${grant.deployBranch}`;
+  const deploy = pushed.updates.find((update) => update.ref === deployRef);
+  if (deploy && isDelete(deploy))
+    throw new AppError('forbidden', `"${grant.deployBranch}" deploys and cannot be deleted`, {
+      hint: `to remove the app: berth apps:destroy --confirm ${grant.appName}`,
+    });
+  if (pushed.optionCount > 0) await hook.print(warning('Push options are not used here and were ignored.'));
+  for (const update of pushed.updates) {
+    const line = update === deploy ? null : otherRefLine(update, grant.deployBranch);
+    if (line !== null) await hook.print(line);
+  }
+  return deploy;
+}
+
+/** Counts before anything is checked out anywhere. Throws `too_large`. */
+async function checkTree(context: PushContext, quarantine: string, commit: string): Promise<string> {
+  const { limits, hook } = context;
+  const reader = new ObjectReader(context.repository, quarantine);
+  try {
+    const { treeOid, count } = await context.counter.count(reader, commit);
+    const hint = 'leave build results and downloads out of git (.gitignore)';
+    if (count.files > limits.treeMaxFiles)
+      throw new AppError('too_large', tooManyFiles(count.files, limits.treeMaxFiles), { hint });
+    if (count.bytes > limits.treeMaxBytes)
+      throw new AppError('too_large', tooManyBytes(count.bytes, limits.treeMaxBytes), { hint });
+    if (count.submodule !== null)
+      await hook.print(warning(`"${count.submodule}" is a submodule: its files are not fetched.`));
+    return treeOid;
+  } finally {
+    void reader.close();
+  }
+}
+
+async function deployPush(
+  context: PushContext,
+  quarantine: string,
+  update: RefUpdate,
+  treeOid: string,
+): Promise<boolean> {
+  const { controller, grant, repository, hook, signal } = context;
+  const { ref, oldOid, newOid } = update;
+  const { appId, userId } = grant;
+  const { pushId, buildNumber } = await controller.startPush(
+    { appId, userId, ref, oldOid, newOid, treeOid, repository, objectDirectories: [quarantine] },
+    signal,
+  );
+  context.onStarted({ pushId, ref, newOid });
+  await notePending(repository, { pushId, ref, newOid });
+  context.log.info(
+    { app: grant.appName, user: grant.user, commit: newOid, build: buildNumber },
+    'push started',
+  );
+  let saidRelease = false;
+  const end = await followPush({
+    open: (after, stop) => controller.output(pushId, after, stop),
+    print: async (text) => {
+      saidRelease ||= text.startsWith('-----> Released ');
+      await hook.print(text);
+    },
+    signal,
+    reconnectLimitMs,
+  });
+  if (!end.ok) {
+    for (const line of errorLines({ message: end.message, detail: undefined, hint: end.hint }))
+      await hook.print(line);
+    return false;
+  }
+  if (!saidRelease && end.release !== null) {
+    await hook.print(`-----> Released v${end.release}`);
+    if (end.url !== null) await hook.print(`       ${end.url}`);
+  }
+  await hook.print(`       live in ${seconds(performance.now() - context.startedMs)}`);
+  return true;
+}
