@@ -1,0 +1,73 @@
+// The first program a newcomer runs: `node infra/up/bootstrap.mjs demo|up|down|status|check|test|install`, called by the npm scripts.
+// Brings the machine to the point where the platform's own TypeScript runs on Node 24, then hands over to it.
+// Must stay plain ESM without packages, for Node 20; must do nothing twice.
+import { statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { becomeRoot, dropTo } from './bootstrap/become-root.mjs';
+import { installPackages, missingPackages } from './bootstrap/debian-packages.mjs';
+import { takeLock } from './bootstrap/lock.mjs';
+import { checkMachine } from './bootstrap/machine.mjs';
+import { buildNative } from './bootstrap/native-build.mjs';
+import { installNpmPackages, ownNode, packagesOutOfStep } from './bootstrap/npm-packages.mjs';
+import { BootstrapError, reportFailure, step } from './bootstrap/report.mjs';
+import { become } from './bootstrap/run.mjs';
+import { createSystemUser } from './bootstrap/system-user.mjs';
+
+const repository = resolve(fileURLToPath(new URL('../..', import.meta.url)));
+
+/**
+ * What each command needs before its own program can run.
+ * @type {Record<string, { program: string, purpose: 'run' | 'check' | 'test', rootTo?: string, prepare: boolean }>}
+ */
+const commands = {
+  demo: { program: 'demo.ts', purpose: 'run', rootTo: 'run containers', prepare: true },
+  up: { program: 'main.ts', purpose: 'run', rootTo: 'run containers', prepare: true },
+  down: { program: 'main.ts', purpose: 'run', rootTo: 'stop containers', prepare: false },
+  status: { program: 'main.ts', purpose: 'run', prepare: false },
+  install: { program: 'install.ts', purpose: 'run', rootTo: 'install a system service', prepare: true },
+  check: { program: 'check.ts', purpose: 'check', prepare: true },
+  test: { program: 'test.ts', purpose: 'test', rootTo: 'run containers in tests', prepare: true },
+};
+
+/** @param {string[]} args */
+async function main(args) {
+  const [name = '', ...rest] = args;
+  const command = commands[name];
+  if (!command)
+    throw new BootstrapError(`there is no command "${name}"`, `one of: ${Object.keys(commands).join(' ')}`);
+  checkMachine(repository);
+  if (command.rootTo) await becomeRoot(command.rootTo, args);
+  if (command.prepare) await prepare(command.purpose, args);
+  else if (packagesOutOfStep(repository).length > 0)
+    throw new BootstrapError(
+      'nothing is installed in this clone yet',
+      'start with `npm run up` or `npm run demo`',
+    );
+  // Only the environment's own options: a debugger or a heap limit of the caller's is not for the platform.
+  const { NODE_OPTIONS: _, ...env } = process.env;
+  const program = join(repository, 'infra/up', command.program);
+  await become([ownNode(repository), program, name, ...rest], { env });
+}
+
+/**
+ * @param {'run' | 'check' | 'test'} purpose
+ * @param {string[]} args
+ */
+async function prepare(purpose, args) {
+  if (missingPackages(purpose).length > 0) await becomeRoot('install Debian packages', args);
+  const unlock = await takeLock(repository);
+  const owner = dropTo(statSync(repository));
+  await step('Debian packages', () => installPackages(purpose));
+  await step('npm packages', () => installNpmPackages(repository, owner));
+  await step('engine', () => buildNative(repository, owner));
+  if (purpose !== 'check') await step('system user', createSystemUser);
+  unlock();
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  reportFailure(error);
+  process.exitCode = 1;
+}
