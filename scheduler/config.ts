@@ -12,6 +12,7 @@ export interface SchedulerConfig {
 export function loadConfig(): SchedulerConfig {
   const values = readConfig({
     BERTH_CONTROLLER_SOCKET: text("unix socket of the controller's internal API"),
+    BERTH_INSTANCE: text('short id of this platform', 'berth'),
     REDIS_URL: text('Redis, redis://… or unix:///path; empty: work without wake-ups from the queue', ''),
     BERTH_SCHEDULER_MEMORY_PERCENT: integer(
       "share of a host's memory that instances may reserve; above 100 trusts that not all use their limit",
@@ -23,7 +24,8 @@ export function loadConfig(): SchedulerConfig {
   return {
     controllerSocket: values.BERTH_CONTROLLER_SOCKET,
     redisUrl: values.REDIS_URL === '' ? undefined : values.REDIS_URL,
-    holder: `${hostname()}:${process.pid}`,
+    // stable over restarts: a scheduler that comes back takes its own lease at once, under a new epoch
+    holder: `${hostname()}/${values.BERTH_INSTANCE}`,
     memoryPercent: values.BERTH_SCHEDULER_MEMORY_PERCENT,
   };
 }

@@ -49,7 +49,9 @@ function releaseCommand(state: AppState, releaseId: string): string | undefined 
 
 function planPending(context: DeploymentContext, deployment: Deployment, next: Generation): boolean {
   const command = releaseCommand(context.state, next.releaseId);
-  if (command === undefined) return enterStarting(context, deployment, next);
+  // a restart deploys the release that is current already: its release phase has run
+  const isRestart = next.releaseId === context.state.currentReleaseId;
+  if (command === undefined || isRestart) return enterStarting(context, deployment, next);
   if (!createReleasePhase(context, deployment, next)) return context.draft.conclude !== undefined;
   advance(context, deployment, 'release_phase', [releasePhaseLine(command)]);
   return false;

@@ -1,0 +1,14 @@
+// Sorts an engine's refusal to create or start a container: engine away (wait), or a fact about the release (tell the user). Pure.
+import { asAppError } from '@berth/kit/errors.ts';
+import type { StartFailure } from './explain-silence.ts';
+
+/** Undefined: the engine is away or busy, which says nothing about the pod. */
+export function startFailureOf(error: unknown, image: string): StartFailure | undefined {
+  const { code, message } = asAppError(error);
+  if (code === 'unavailable' || code === 'timeout') return undefined;
+  if (code === 'not_found' && /image/i.test(message))
+    return { fatal: 'image_missing', message: `cannot start: image "${image}" is not on this host` };
+  if (/executable file not found|exec.*not.found|not executable/i.test(message))
+    return { fatal: 'command_not_found', message: `cannot start: ${message}` };
+  return { fatal: 'other', message: `cannot start: ${message}` };
+}
