@@ -8,6 +8,7 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { answerErrors } from '../error-responses.ts';
 import type { Services } from '../services.ts';
 import type { BuildHeartbeats } from '../sweep.ts';
+import { validateStrictly } from '../validation.ts';
 import { buildEndpoints } from './builds.ts';
 import { hostEndpoints } from './hosts.ts';
 import { pushEndpoints } from './pushes.ts';
@@ -18,9 +19,9 @@ export function buildInternalServer(services: Services, heartbeats: BuildHeartbe
   const server = fastify({
     bodyLimit: 32 * 1024 * 1024,
     forceCloseConnections: true,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
   });
   answerErrors(server, services.log);
+  validateStrictly(server);
   pushEndpoints(server, services, { GitAuthorize, StartPush, PushLanded });
   buildEndpoints(server, services, heartbeats, { StartBuild, BuildOutput, FinishBuild, RequeueBuilds });
   schedulerEndpoints(server, services, { TakeLease, ApplyActions });

@@ -145,7 +145,8 @@ async function advance(
       lines.push(`-----> Released v${release?.number}`, `       ${appUrl(services.config, made.app.name)}`);
   }
   await writeLines(tx, made, action.deploymentId, lines);
-  if (release) made.outputs.add(release.output_id);
+  // A release that this one superseded with the same build shares its fate: its follower must hear of it too.
+  if (release) for (const outputId of await outputsOfBuild(tx, release.build_id)) made.outputs.add(outputId);
   if (ended)
     await recordEvent(tx, {
       appId: made.app.id,

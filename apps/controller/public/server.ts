@@ -6,6 +6,7 @@ import { authenticate, authorizeApp } from '../authenticate.ts';
 import { answerErrors } from '../error-responses.ts';
 import { passToGit } from '../pass-to-git.ts';
 import type { Services } from '../services.ts';
+import { validateStrictly } from '../validation.ts';
 import { appEndpoints } from './apps.ts';
 import type { ForApp } from './for-app.ts';
 import { logEndpoints } from './logs.ts';
@@ -20,7 +21,6 @@ export async function buildPublicServer(services: Services): Promise<FastifyInst
     bodyLimit: 1024 * 1024,
     forceCloseConnections: true,
     genReqId: () => crypto.randomUUID(),
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array' } },
     serverFactory: (handler) =>
       createServer({ requestTimeout: 0 }, (request: IncomingMessage, response: ServerResponse) => {
         // git's bodies stream through untouched and may take minutes: they never enter the JSON server.
@@ -29,6 +29,7 @@ export async function buildPublicServer(services: Services): Promise<FastifyInst
       }),
   });
   answerErrors(server, services.log);
+  validateStrictly(server);
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',

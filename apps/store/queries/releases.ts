@@ -210,3 +210,13 @@ export function deployingApps(db: Queryable): Promise<{ app_id: string }[]> {
     `SELECT app_id FROM deployments WHERE ${unfinished} AND created_at < now() - interval '5 seconds'`,
   );
 }
+
+/** The streams of the newest releases of one build. */
+export async function outputsOfBuild(db: Queryable, buildId: string): Promise<string[]> {
+  const rows = await all<{ output_id: string }>(
+    db,
+    'SELECT output_id FROM releases WHERE build_id = $1 ORDER BY number DESC LIMIT 10',
+    [buildId],
+  );
+  return rows.map((row) => row.output_id);
+}
