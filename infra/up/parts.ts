@@ -66,4 +66,4 @@ export function partEnvironment(platform: Platform): Record<string, string> {
 
 /** Only the parts that keep facts are told where they are kept. */
 export const partsWithDatabase: readonly string[] = ['controller'];
-export const partsWithRedis: readonly string[] = ['controller', 'builder', 'scheduler', 'git-receiver'];
+export const partsWithRedis: readonly string[] = ['controller', 'builder', 'scheduler'];

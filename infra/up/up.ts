@@ -90,6 +90,7 @@ async function stopAll(
   platform: Platform,
   supervisor: Supervisor,
   { withApps }: StopRequest,
+  log: Logger,
 ): Promise<string[]> {
   const parts = supervisor.status().filter(({ pid }) => pid !== null);
   await supervisor.stopControlPlane();
