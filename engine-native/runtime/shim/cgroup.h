@@ -1,0 +1,74 @@
+/* The container's control groups, v1 (one directory a controller) or v2 (one directory). The shim makes them
+ * before the child exists and removes them after it; the child joins by itself. Never mounts, remounts or
+ * tunes a hierarchy. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../lib/err.h"
+#include "spec.h"
+
+enum { CGROUP_MEMORY, CGROUP_CPU, CGROUP_CPUACCT, CGROUP_PIDS, CGROUP_DEVICES, CGROUP_FREEZER, CGROUP_KINDS };
+
+struct cgroup {
+    int version;           /* 1, 2, or 0 for none */
+    char path[256];        /* below each controller's root */
+    int dir[CGROUP_KINDS]; /* v1: one a controller or -1; v2: only [0] */
+};
+
+struct cgroup_stats {
+    uint64_t memory, memory_limit, cpu_nanos, pids, oom_kills;
+};
+
+/* For tests: where the hierarchies are mounted. "/sys/fs/cgroup" otherwise. */
+extern const char *cgroup_mount;
+
+const char *cgroup_controller_name(int kind);
+
+/* Makes the directories and sets the limits. On failure nothing is left. path "" makes none. */
+int cgroup_create(const struct spec *spec, struct cgroup *cgroup, struct err *err);
+int cgroup_update(const struct cgroup *cgroup, const struct resources *resources, struct err *err);
+
+/* v1: opens what the child writes to join (it may not open it itself in its user namespace); *count of fds.
+ * v2: none, the child is born inside (CLONE_INTO_CGROUP). */
+int cgroup_open_join(const struct cgroup *cgroup, int fds[CGROUP_KINDS], int *count, struct err *err);
+/* In the child, still single-threaded. */
+int cgroup_join(const int *fds, int count, struct err *err);
+
+/* Sends a signal to every process of the group; SIGKILL also to frozen ones. */
+int cgroup_signal(const struct cgroup *cgroup, int signal, struct err *err);
+int cgroup_freeze(const struct cgroup *cgroup, bool frozen, struct err *err);
+void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *stats);
+
+/* Kills what is left, removes the directories, and the parent when this was its last. */
+void cgroup_remove(struct cgroup *cgroup);
+
+/* Shared by the two versions: small files of a cgroup directory. */
+int cgroup_write(int dir, const char *file, const char *value);
+int cgroup_read(int dir, const char *file, char *buffer, size_t size);
+uint64_t cgroup_read_number(int dir, const char *file);
+uint64_t cgroup_read_field(int dir, const char *file, const char *field);
+
+int cgroup_v1_create(const struct spec *spec, struct cgroup *cgroup, struct err *err);
+int cgroup_v1_update(const struct cgroup *cgroup, const struct resources *r, struct err *err);
+int cgroup_v1_freeze(const struct cgroup *cgroup, bool frozen, struct err *err);
+void cgroup_v1_stats(const struct cgroup *cgroup, struct cgroup_stats *stats);
+int cgroup_v2_create(const struct spec *spec, struct cgroup *cgroup, struct err *err);
+int cgroup_v2_update(const struct cgroup *cgroup, const struct resources *r, struct err *err);
+int cgroup_v2_freeze(const struct cgroup *cgroup, bool frozen, struct err *err);
+void cgroup_v2_stats(const struct cgroup *cgroup, struct cgroup_stats *stats);
+int cgroup_v2_allow_devices(int dir, const struct device_spec *extra, size_t count, struct err *err);
+
+/* Opens (making it when `make`) a directory below a hierarchy's root; parents are made on the way. -1 with
+ * errno. */
+int cgroup_make_dir(int root, const char *path);
+
+/* What every container may use, besides its own devices: mknod of anything, and the nodes of /dev. major or
+ * minor -1 is any. The list ends with type 0. */
+struct cgroup_device_rule {
+    char type;
+    int major, minor;
+    const char *access;
+};
+extern const struct cgroup_device_rule cgroup_default_devices[];

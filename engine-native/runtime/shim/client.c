@@ -1,0 +1,310 @@
+/* See client.h. */
+#include "client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../lib/cleanup.h"
+#include "process.h"
+
+/* Descriptors of the shim are finite, and one daemon needs few. */
+#define CLIENTS_MAX 256
+
+static struct client *clients;
+static int client_count;
+static struct watch listener = {.fd = -1};
+static int listen_dir = -1;
+
+struct client *client_list(void) {
+    return clients;
+}
+
+static void detach(struct client *client) {
+    struct process *process = client->process;
+
+    if (!process)
+        return;
+    for (struct client **p = &process->clients; *p; p = &(*p)->next_attached) {
+        if (*p != client)
+            continue;
+        *p = client->next_attached;
+        break;
+    }
+    client->process = NULL;
+    if (client->want_in && client->stdin_once)
+        process_end_input(process);
+    /* An exec that waited for this client runs on, unheard. */
+    if (process->exec && !process->reading) {
+        process_start_reading(process);
+        process_try_finish(process);
+    }
+}
+
+void client_close(struct client *client) {
+    for (struct client **p = &clients; *p; p = &(*p)->next) {
+        if (*p != client)
+            continue;
+        *p = client->next;
+        client_count--;
+        break;
+    }
+    loop_close(&client->watch);
+    detach(client);
+    frame_buffer_free(&client->in);
+    out_buffer_free(&client->out);
+    free(client->wait_id);
+    free(client);
+}
+
+/* Which events a client is good for now. */
+static void update_events(struct client *client) {
+    uint32_t events = 0;
+    bool wants_input = !client->stream || (!client->input_done && (!client->process || !client->want_in ||
+                                                                   process_input_room(client->process) > 0));
+
+    if (wants_input && !client->closing)
+        events |= EPOLLIN;
+    if (out_buffer_size(&client->out) > 0)
+        events |= EPOLLOUT;
+    loop_set_events(&client->watch, events);
+}
+
+/* Sends what goes. Returns false when the client is gone (and freed). */
+static bool flush_client(struct client *client) {
+    struct err err = {0};
+
+    int rc = out_buffer_flush(&client->out, client->watch.fd, &err);
+    if (rc < 0 || (rc == 1 && client->closing)) {
+        client_close(client);
+        return false;
+    }
+    update_events(client);
+    return true;
+}
+
+/* Reads a stream's input; false when the client is gone. */
+static void read_stream(struct client *client) {
+    static char buffer[INPUT_MAX];
+    size_t room = sizeof(buffer);
+
+    if (client->process && client->want_in)
+        room = process_input_room(client->process);
+    if (room == 0) {
+        update_events(client);
+        return;
+    }
+    ssize_t n = read(client->watch.fd, buffer, room);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n < 0) {
+        client_close(client);
+        return;
+    }
+    struct process *process = client->process;
+    if (n == 0) {
+        client->input_done = true;
+        if (process && client->want_in && client->stdin_once)
+            process_end_input(process);
+    } else if (process && client->want_in) {
+        process_input(process, buffer, (size_t)n);
+    }
+    update_events(client);
+}
+
+static void read_frames(struct client *client) {
+    struct err err = {0};
+    const char *payload;
+    size_t len;
+
+    long n = frame_buffer_fill(&client->in, client->watch.fd, &err);
+    if (n == -2)
+        return;
+    if (n <= 0) {
+        /* A client that only half-closed still gets the answer it waits for. */
+        if (n == 0 && (client->waiting || client->exec_wait || out_buffer_size(&client->out) > 0)) {
+            client->stream = true; /* no further requests: only the end is awaited */
+            client->input_done = true;
+            update_events(client);
+            return;
+        }
+        client_close(client);
+        return;
+    }
+    while (!client->stream && !client->closing) {
+        int rc = frame_buffer_next(&client->in, &payload, &len, &err);
+        if (rc < 0) {
+            client_close(client);
+            return;
+        }
+        if (rc == 0)
+            break;
+        ops_handle(client, payload, len);
+    }
+    (void)flush_client(client);
+}
+
+static void on_client(struct watch *watch, uint32_t events) {
+    struct client *client = watch_owner(watch, struct client, watch);
+
+    if (events & EPOLLERR || (events & EPOLLHUP && !(events & EPOLLIN))) {
+        client_close(client);
+        return;
+    }
+    if (events & EPOLLOUT) {
+        if (!flush_client(client))
+            return;
+        struct process *process = client->process;
+        if (process && process->exec && !process->reading && out_buffer_size(&client->out) < OUTPUT_MAX / 2) {
+            process_start_reading(process);
+            process_try_finish(process); /* may end the stream, but frees nothing before its output went */
+        }
+        return;
+    }
+    if (events & EPOLLIN) {
+        if (client->stream)
+            read_stream(client);
+        else
+            read_frames(client);
+    }
+}
+
+static bool is_allowed(int fd) {
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+           (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void on_listener(struct watch *watch, uint32_t events) {
+    (void)events;
+    auto_close int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0 || !is_allowed(fd) || client_count >= CLIENTS_MAX)
+        return;
+    struct client *client = calloc(1, sizeof(*client));
+    if (!client || loop_add(&client->watch, steal_fd(&fd), EPOLLIN, on_client)) {
+        free(client);
+        return;
+    }
+    client->next = clients;
+    clients = client;
+    client_count++;
+}
+
+/* Bound through the directory's descriptor: a socket's path may be 107 bytes long only, and ours is longer
+ * wherever the data folder has a long name. */
+int client_listen(const char *run_dir, struct err *err) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    listen_dir = open(run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (listen_dir < 0)
+        return err_sys(err, errno, "cannot open \"%s\"", run_dir);
+    (void)unlinkat(listen_dir, "shim.sock", 0);
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/shim.sock", listen_dir);
+    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    mode_t mask = umask(0177);
+    int rc = fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 64);
+    int saved = errno;
+    (void)umask(mask);
+    if (rc || loop_add(&listener, steal_fd(&fd), EPOLLIN, on_listener))
+        return err_sys(err, rc ? saved : errno, "cannot listen on \"%s/shim.sock\"", run_dir);
+    return 0;
+}
+
+void client_stop_listening(void) {
+    if (listener.fd < 0)
+        return;
+    (void)unlinkat(listen_dir, "shim.sock", 0);
+    loop_close(&listener);
+    (void)close(listen_dir);
+    listen_dir = -1;
+}
+
+void client_reply(struct client *client, struct json_out *out) {
+    struct err err = {0};
+
+    if (json_out_finish(out, &err) || out_buffer_add_frame(&client->out, out->data, out->len, &err))
+        client->closing = true;
+    update_events(client);
+}
+
+void client_fail(struct client *client, const struct json *id, const struct err *err) {
+    auto_json_out struct json_out out = {0};
+
+    json_error_reply(&out, id, err);
+    client_reply(client, &out);
+}
+
+void client_attach(struct client *client, struct process *process) {
+    const char *rest;
+    size_t len = frame_buffer_rest(&client->in, &rest);
+
+    client->stream = true;
+    client->process = process;
+    client->next_attached = process->clients;
+    process->clients = client;
+    if (client->want_in && len > 0)
+        process_input(process, rest, len);
+    update_events(client);
+}
+
+static void send_frame(struct client *client, int type, const char *data, size_t len) {
+    unsigned char head[8] = {(unsigned char)type,
+                             0,
+                             0,
+                             0,
+                             (unsigned char)(len >> 24),
+                             (unsigned char)(len >> 16),
+                             (unsigned char)(len >> 8),
+                             (unsigned char)len};
+    struct err err = {0};
+
+    if (out_buffer_add(&client->out, head, sizeof(head), &err) ||
+        out_buffer_add(&client->out, data, len, &err))
+        client->closing = true;
+}
+
+void client_broadcast(struct process *process, enum log_stream stream, const char *data, size_t len) {
+    struct client *next;
+    struct err err = {0};
+
+    for (struct client *client = process->clients; client; client = next) {
+        next = client->next_attached;
+        if (stream == LOG_STDOUT ? !client->want_out : !client->want_err)
+            continue;
+        if (!process->exec && out_buffer_size(&client->out) + len > OUTPUT_MAX)
+            continue;
+        if (process->tty)
+            (void)out_buffer_add(&client->out, data, len, &err);
+        else
+            send_frame(client, stream == LOG_STDOUT ? 1 : 2, data, len);
+        if (flush_client(client) && process->exec && out_buffer_size(&client->out) >= OUTPUT_MAX)
+            process_pause_reading(process);
+    }
+}
+
+void client_input_has_room(struct process *process) {
+    for (struct client *client = process->clients; client; client = client->next_attached)
+        update_events(client);
+}
+
+void client_end_streams(struct process *process, const char *last) {
+    struct client *next;
+
+    for (struct client *client = process->clients; client; client = next) {
+        next = client->next_attached;
+        if (last && !process->tty)
+            send_frame(client, 3, last, strlen(last));
+        client->process = NULL;
+        client->closing = true;
+        (void)flush_client(client);
+    }
+    process->clients = NULL;
+}

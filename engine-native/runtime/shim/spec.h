@@ -1,0 +1,103 @@
+/* The container's spec as PROTOCOL.md draws it, parsed once at start. Every string points into the parsed
+ * document, which lives as long as the shim. Read by all of shim/; nobody changes it after spec_parse. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../lib/err.h"
+#include "../lib/json.h"
+#include "../lib/netlink.h"
+
+struct process_spec {
+    char **args; /* NULL-terminated, at least one */
+    char **env;  /* NULL-terminated */
+    const char *cwd;
+    const char *user;
+    bool tty, open_stdin;
+    int64_t rows, cols;
+};
+
+struct mount_spec {
+    enum { MOUNT_BIND, MOUNT_TMPFS } type;
+    const char *source, *target;
+    bool readonly, idmap;
+    int64_t size;
+    unsigned mode;
+};
+
+struct device_spec {
+    const char *path;
+    const char *access;
+    char type;
+    int64_t major, minor;
+};
+
+struct rlimit_spec {
+    int resource;
+    uint64_t soft, hard;
+};
+
+struct pair_spec {
+    const char *name, *value;
+};
+
+struct resources {
+    int64_t memory, memory_swap, cpu_quota, cpu_period, cpu_shares, pids;
+};
+
+/* NULL: a new namespace of its own. */
+struct namespace_spec {
+    const char *pid, *ipc, *uts, *net;
+};
+
+struct log_spec {
+    const char *path;
+    int64_t max_size, max_files;
+};
+
+struct spec {
+    const char *id, *run_dir, *state_dir;
+    char **lower; /* NULL-terminated, topmost first */
+    size_t lower_count;
+    const char *upper, *work;
+    bool root_readonly, root_volatile;
+    struct process_spec process;
+    bool init, await_attach;
+    const char *hostname, *domainname;
+    bool userns;
+    uint32_t userns_base, userns_size;
+    struct namespace_spec namespaces;
+    enum { NET_BRIDGE, NET_NONE, NET_HOST } network_mode;
+    struct net_attach network;
+    struct mount_spec *mounts;
+    size_t mount_count;
+    int64_t shm_size;
+    uint64_t capabilities;
+    bool no_new_privileges, seccomp, privileged;
+    char **masked, **readonly; /* NULL-terminated */
+    struct device_spec *devices;
+    size_t device_count;
+    struct pair_spec *sysctls;
+    size_t sysctl_count;
+    struct rlimit_spec *rlimits;
+    size_t rlimit_count;
+    int64_t oom_score_adj;
+    const char *cgroup;
+    struct resources resources;
+    struct log_spec log;
+};
+
+/* Checks everything that can be checked without touching the system; bad_request names the key. */
+int spec_parse(const struct json *root, struct spec *spec, struct err *err);
+
+/* The same for the process of an exec request. */
+int spec_parse_process(const struct json *object, struct process_spec *process, struct err *err);
+void spec_free_process(struct process_spec *process);
+
+int spec_parse_resources(const struct json *object, struct resources *resources, struct err *err);
+
+/* Every capability the kernel has, for privileged containers and execs. */
+uint64_t spec_all_capabilities(void);
