@@ -71,13 +71,15 @@ export class Container {
     return this.exclusive(() => Promise.resolve());
   }
 
-  wait(condition: WaitCondition): Promise<WaitResult> {
+  /** Resolves when the condition is met; an aborted wait is forgotten and never resolves. */
+  wait(condition: WaitCondition, signal?: AbortSignal): Promise<WaitResult> {
     const isDone = condition === 'not-running' && !this.isRunning && this.status !== 'restarting';
     if (isDone) return Promise.resolve(this.result());
     const { promise, resolve } = Promise.withResolvers<WaitResult>();
     const waiters = this.#waiters.get(condition) ?? new Set();
     waiters.add(resolve);
     this.#waiters.set(condition, waiters);
+    signal?.addEventListener('abort', () => waiters.delete(resolve), { once: true });
     return promise;
   }
 

@@ -129,7 +129,7 @@ function atLeastZero(host: JsonFields, name: string): number {
   return value;
 }
 
-function parseRestartPolicy(policy: JsonFields | undefined): HostConfig['RestartPolicy'] {
+export function parseRestartPolicy(policy: JsonFields | undefined): HostConfig['RestartPolicy'] {
   const given = policy?.text('Name') ?? '';
   const name = restartNames.find((known) => known === given);
   if (name === undefined)

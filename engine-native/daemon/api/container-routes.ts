@@ -1,0 +1,223 @@
+// Routes of containers and execs that answer once. A handler reads the request, calls one verb, shapes the answer.
+import { AppError } from '@berth/kit/errors.ts';
+import type { Container, WaitCondition } from '../containers/container.ts';
+import { type CreateParts, createContainer } from '../containers/create-container.ts';
+import { publishContainer } from '../containers/describe-event.ts';
+import type { ExecRegistry } from '../containers/exec-registry.ts';
+import { inspectContainer, summariseContainer, topContainer } from '../containers/inspect-container.ts';
+import { parseCreate } from '../containers/parse-create.ts';
+import { type RemoveParts, removeContainer } from '../containers/remove-container.ts';
+import { selectContainers } from '../containers/select-containers.ts';
+import { type StartParts, startContainer } from '../containers/start-container.ts';
+import { statsOf } from '../containers/stats.ts';
+import {
+  pauseContainer,
+  signalContainer,
+  stopContainer,
+  unpauseContainer,
+} from '../containers/stop-container.ts';
+import { updateContainer } from '../containers/update-container.ts';
+import {
+  type Call,
+  clientGone,
+  isSet,
+  numberOf,
+  param,
+  type Reply,
+  type Route,
+  readJsonBody,
+} from './route.ts';
+
+export interface ContainerApiParts extends CreateParts, StartParts, RemoveParts {
+  execs: ExecRegistry;
+}
+
+type Handler = (container: Container, call: Call) => Promise<Reply> | Reply;
+
+export function containerRoutes(parts: ContainerApiParts): Route[] {
+  const { registry } = parts;
+  const on = (method: string, action: string, handle: Handler): Route => ({
+    method,
+    pattern: `/containers/:id${action}`,
+    handle: (call) => handle(registry.get(param(call, 'id')), call),
+  });
+  return [
+    { method: 'POST', pattern: '/containers/create', handle: (call) => create(call, parts) },
+    { method: 'GET', pattern: '/containers/json', handle: (call) => list(call, parts) },
+    { method: 'POST', pattern: '/containers/prune', handle: () => prune(parts) },
+    on('GET', '/json', (container) => ({
+      status: 200,
+      body: inspectContainer(container, parts.files, parts.networks),
+    })),
+    on('POST', '/start', (container) => start(container, parts)),
+    on('POST', '/stop', (container, call) => stop(container, call, parts)),
+    on('POST', '/restart', (container, call) => restart(container, call, parts)),
+    on('POST', '/kill', (container, { query }) => kill(container, query, parts)),
+    on('POST', '/pause', (container) => done(pauseContainer(container, parts.events))),
+    on('POST', '/unpause', (container) => done(unpauseContainer(container, parts.events))),
+    on('POST', '/wait', wait),
+    on('POST', '/resize', (container, { query }) => resize(container, query)),
+    on('POST', '/rename', (container, { query }) => rename(container, query, parts)),
+    on('POST', '/update', async (container, { request }) => ({
+      status: 200,
+      body: await updateContainer(container, await readJsonBody(request), parts.files),
+    })),
+    on('GET', '/top', (container) => {
+      container.runningShim();
+      return { status: 200, body: topContainer(parts.cgroupOf(container.id)) };
+    }),
+    on('GET', '/stats', (container, call) => stats(container, call)),
+    on('DELETE', '', (container, { query }) =>
+      done(removeContainer(container, parts, { force: isSet(query, 'force') })),
+    ),
+    on('POST', '/exec', async (container, { request }) => {
+      const exec = parts.execs.create(container, await readJsonBody(request));
+      return { status: 201, body: { Id: exec.id } };
+    }),
+    { method: 'GET', pattern: '/exec/:id/json', handle: (call) => inspectExec(call, parts.execs) },
+    { method: 'POST', pattern: '/exec/:id/resize', handle: (call) => resizeExec(call, parts.execs) },
+  ];
+}
+
+async function done(work: Promise<unknown>): Promise<Reply> {
+  await work;
+  return { status: 204 };
+}
+
+async function create(call: Call, parts: ContainerApiParts): Promise<Reply> {
+  const request = parseCreate(await readJsonBody(call.request));
+  const container = createContainer(request, call.query.get('name') ?? '', parts);
+  return { status: 201, body: { Id: container.id, Warnings: [] } };
+}
+
+function list({ query }: Call, { registry, networks }: ContainerApiParts): Reply {
+  const chosen = selectContainers(registry.list(), {
+    all: isSet(query, 'all'),
+    filters: query.get('filters'),
+    limit: numberOf(query, 'limit') ?? 0,
+  });
+  return { status: 200, body: chosen.map((container) => summariseContainer(container, networks)) };
+}
+
+async function start(container: Container, parts: ContainerApiParts): Promise<Reply> {
+  try {
+    return { status: (await startContainer(container, parts)) ? 204 : 304 };
+  } catch (error) {
+    const isOver = !container.isRunning && container.record.hostConfig.AutoRemove;
+    if (isOver) await removeContainer(container, parts, { force: false });
+    throw error;
+  }
+}
+
+async function stop(container: Container, { query }: Call, parts: ContainerApiParts): Promise<Reply> {
+  return { status: (await stopContainer(container, parts, stopOptions(query))) ? 204 : 304 };
+}
+
+function stopOptions(query: URLSearchParams): { graceSeconds?: number; signal?: string } {
+  const graceSeconds = numberOf(query, 't');
+  const signal = query.get('signal');
+  return { ...(graceSeconds === undefined ? {} : { graceSeconds }), ...(signal ? { signal } : {}) };
+}
+
+async function restart(container: Container, { query }: Call, parts: ContainerApiParts): Promise<Reply> {
+  await stopContainer(container, parts, stopOptions(query));
+  await startContainer(container, parts);
+  publishContainer(parts.events, container, 'restart');
+  return { status: 204 };
+}
+
+function kill(container: Container, query: URLSearchParams, parts: ContainerApiParts): Promise<Reply> {
+  return done(signalContainer(container, query.get('signal') || 'SIGKILL', parts));
+}
+
+/** The headers go out at once: docker run sends its start only after it has seen them. */
+async function wait(container: Container, { query, response }: Call): Promise<Reply> {
+  const condition = (query.get('condition') || 'not-running') as WaitCondition;
+  if (!['not-running', 'next-exit', 'removed'].includes(condition))
+    throw new AppError('bad_request', `wait condition "${condition}" does not exist`);
+  const ended = container.wait(condition, clientGone(response));
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  response.flushHeaders();
+  const { exitCode, error } = await ended;
+  response.end(
+    `${JSON.stringify({ StatusCode: exitCode, ...(error ? { Error: { Message: error } } : {}) })}\n`,
+  );
+  return undefined;
+}
+
+async function resize(container: Container, query: URLSearchParams): Promise<Reply> {
+  const [rows, cols] = [numberOf(query, 'h') ?? 0, numberOf(query, 'w') ?? 0];
+  container.tty = { rows, cols };
+  await container.runningShim().resize(rows, cols);
+  return { status: 200 };
+}
+
+function rename(container: Container, query: URLSearchParams, parts: ContainerApiParts): Reply {
+  const name = (query.get('name') ?? '').replace(/^\//, '');
+  if (!/^[a-zA-Z0-9][\w.-]{0,127}$/.test(name))
+    throw new AppError('bad_request', `"${name}" is not a container name`);
+  const oldName = `/${container.record.name}`;
+  parts.registry.rename(container, name);
+  parts.files.save(container.record);
+  publishContainer(parts.events, container, 'rename', { oldName });
+  return { status: 204 };
+}
+
+async function stats(container: Container, call: Call): Promise<Reply> {
+  const { query, response } = call;
+  const isStream = isSet(query, 'stream', true);
+  if (!isStream) return { status: 200, body: await statsOf(container, isSet(query, 'one-shot')) };
+  const signal = clientGone(response);
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  // Each sample takes a second by itself: it compares the processor's counters over that time.
+  while (!signal.aborted && container.isRunning)
+    response.write(`${JSON.stringify(await statsOf(container, false))}\n`);
+  response.end();
+  return undefined;
+}
+
+function inspectExec(call: Call, execs: ExecRegistry): Reply {
+  const exec = execs.get(param(call, 'id'));
+  const [entrypoint = '', ...args] = exec.process.args;
+  return {
+    status: 200,
+    body: {
+      ID: exec.id,
+      Running: exec.isRunning,
+      ExitCode: exec.exitCode,
+      Pid: exec.pid,
+      ContainerID: exec.container.id,
+      OpenStdin: exec.attachStdin,
+      OpenStdout: exec.attachStdout,
+      OpenStderr: exec.attachStderr,
+      CanRemove: !exec.isRunning,
+      DetachKeys: '',
+      ProcessConfig: {
+        tty: exec.process.tty,
+        entrypoint,
+        arguments: args,
+        privileged: exec.privileged,
+        user: exec.process.user,
+      },
+    },
+  };
+}
+
+async function resizeExec(call: Call, execs: ExecRegistry): Promise<Reply> {
+  const exec = execs.get(param(call, 'id'));
+  const [rows, cols] = [numberOf(call.query, 'h') ?? 0, numberOf(call.query, 'w') ?? 0];
+  exec.process.rows = rows;
+  exec.process.cols = cols;
+  if (exec.isRunning) await exec.container.runningShim().resize(rows, cols, exec.pid);
+  return { status: 200 };
+}
+
+async function prune(parts: ContainerApiParts): Promise<Reply> {
+  const removed: string[] = [];
+  for (const container of parts.registry.list()) {
+    if (container.status !== 'exited' && container.status !== 'created') continue;
+    await removeContainer(container, parts, { force: false });
+    removed.push(container.id);
+  }
+  return { status: 200, body: { ContainersDeleted: removed, SpaceReclaimed: 0 } };
+}

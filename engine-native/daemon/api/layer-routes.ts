@@ -1,0 +1,105 @@
+// Berth's own routes: layers and images made of them, without archives and registries. Used by the builder (PROTOCOL.md names no part of it:
+// the shapes are those of apps/clients/engine-types.ts).
+import { AppError } from '@berth/kit/errors.ts';
+import { type CommitParts, commitLayer } from '../containers/commit-container.ts';
+import type { ContainerRegistry } from '../containers/container-registry.ts';
+import { readImageFile } from '../images/image-file.ts';
+import type { LayerMeta } from '../images/layer-store.ts';
+import { pruneImages } from '../images/prune-images.ts';
+import { JsonFields } from '../json-fields.ts';
+import type { UntarOptions } from '../runtime/helper.ts';
+import { type Call, numberOf, param, type Reply, type Route, readJsonBody } from './route.ts';
+
+export interface LayerApiParts extends CommitParts {
+  registry: ContainerRegistry;
+}
+
+export function layerRoutes(parts: LayerApiParts): Route[] {
+  const { layers } = parts;
+  const exists = (call: Call): Reply => ({
+    status: 200,
+    body: describe(layers.meta(param(call, 'diffId'))),
+  });
+  return [
+    { method: 'POST', pattern: '/berth/layers', handle: (call) => receive(call, parts) },
+    { method: 'POST', pattern: '/berth/layers/commit', handle: (call) => commit(call, parts) },
+    { method: 'GET', pattern: '/berth/layers/:diffId', handle: exists },
+    {
+      method: 'HEAD',
+      pattern: '/berth/layers/:diffId',
+      handle: (call) => ({ status: layers.has(param(call, 'diffId')) ? 200 : 404 }),
+    },
+    { method: 'GET', pattern: '/berth/layers/:diffId/tar', handle: (call) => sendTar(call, parts) },
+    { method: 'POST', pattern: '/berth/images', handle: (call) => makeImage(call, parts) },
+    { method: 'GET', pattern: '/berth/images/*name/file', handle: (call) => sendFile(call, parts) },
+    { method: 'POST', pattern: '/berth/prune', handle: (call) => prune(call, parts) },
+  ];
+}
+
+function describe({ diffId, size, files, bytes }: LayerMeta): object {
+  return { diffId, size, files, bytes };
+}
+
+async function receive({ request, query }: Call, { layers }: LayerApiParts): Promise<Reply> {
+  const uid = numberOf(query, 'uid');
+  const gid = numberOf(query, 'gid');
+  const options: UntarOptions = {
+    ...(uid === undefined && gid === undefined ? {} : { owner: { uid: uid ?? 0, gid: gid ?? 0 } }),
+    ...optional('mtime', numberOf(query, 'mtime')),
+    ...optional('maxBytes', numberOf(query, 'maxBytes')),
+    ...optional('maxFiles', numberOf(query, 'maxFiles')),
+    ...optional('strip', numberOf(query, 'strip')),
+  };
+  return { status: 201, body: describe(await layers.receive(request, options)) };
+}
+
+function optional(name: string, value: number | undefined): Record<string, number> {
+  return value === undefined ? {} : { [name]: value };
+}
+
+async function commit({ query }: Call, parts: LayerApiParts): Promise<Reply> {
+  const container = parts.registry.get(query.get('container') ?? '');
+  const layer = await commitLayer(container, parts, {
+    ...optional('mtime', numberOf(query, 'mtime')),
+    exclude: query.getAll('exclude').filter((path) => path !== ''),
+  });
+  return { status: 201, body: describe(layer) };
+}
+
+async function sendTar(call: Call, { layers }: LayerApiParts): Promise<Reply> {
+  const tar = await layers.tar(param(call, 'diffId'));
+  const { response } = call;
+  response.writeHead(200, { 'Content-Type': 'application/x-tar' });
+  response.on('close', () => tar.destroy());
+  tar.on('error', () => response.destroy());
+  tar.pipe(response);
+  return undefined;
+}
+
+async function makeImage({ request }: Call, { images }: LayerApiParts): Promise<Reply> {
+  const fields = new JsonFields(await readJsonBody(request));
+  const image = images.create(fields.object('config')?.raw() ?? {}, fields.texts('layers') ?? []);
+  for (const tag of fields.texts('tags') ?? []) images.tag(image, tag);
+  return { status: 201, body: { id: image.id } };
+}
+
+function sendFile(call: Call, { images, layers }: LayerApiParts): Reply {
+  const image = images.get(param(call, 'name'));
+  const path = call.query.get('path') ?? '';
+  if (!path.startsWith('/')) throw new AppError('bad_request', `"${path}" is not an absolute path`);
+  const content = readImageFile(
+    image.config.diffIds.map((diffId) => layers.diffDir(diffId)),
+    path,
+  );
+  call.response.writeHead(200, {
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': content.length,
+  });
+  call.response.end(content);
+  return undefined;
+}
+
+async function prune({ request }: Call, parts: LayerApiParts): Promise<Reply> {
+  const fields = new JsonFields(await readJsonBody(request));
+  return { status: 200, body: await pruneImages(parts, fields.texts('keepImages') ?? []) };
+}

@@ -1,0 +1,87 @@
+// A container's writable layer as a layer of the store: a copy for `docker commit`, a move for /berth/layers/commit.
+import { mkdirSync } from 'node:fs';
+import { join, normalize } from 'node:path';
+import { AppError } from '@berth/kit/errors.ts';
+import type { Image, ImageStore } from '../images/image-store.ts';
+import type { LayerMeta, LayerStore } from '../images/layer-store.ts';
+import type { Helper } from '../runtime/helper.ts';
+import type { Container } from './container.ts';
+import type { ContainerFiles } from './container-files.ts';
+import { diskQuotaBytes } from './parse-create.ts';
+
+export interface CommitParts {
+  helper: Helper;
+  layers: LayerStore;
+  images: ImageStore;
+  files: ContainerFiles;
+}
+
+/** Copies the writable layer (the container may run: it is paused meanwhile) and makes an image of it. */
+export async function commitContainer(
+  container: Container,
+  { helper, layers, images, files }: CommitParts,
+  about: { comment: string; author: string; config: Record<string, unknown> },
+): Promise<Image> {
+  const upper = join(files.stateDir(container.id), 'upper');
+  await checkQuota(container, helper, upper);
+  const shim = container.status === 'running' ? container.runningShim() : undefined;
+  await shim?.pause();
+  let layer: LayerMeta;
+  try {
+    layer = await layers.receive(await helper.tar(upper), {});
+  } finally {
+    await shim?.resume();
+  }
+  const { config } = container.record;
+  return images.create(
+    {
+      created: new Date().toISOString(),
+      author: about.author,
+      config: { ...config, Image: '', Hostname: '', ...about.config },
+      history: [{ created: new Date().toISOString(), created_by: 'docker commit', comment: about.comment }],
+    },
+    [...container.record.layers, layer.diffId],
+  );
+}
+
+/** Moves the writable layer of a stopped container into the store; the container goes on with an empty one on top of it. */
+export function commitLayer(
+  container: Container,
+  { helper, layers, files }: CommitParts,
+  options: { mtime?: number; exclude: string[] },
+): Promise<LayerMeta> {
+  return container.exclusive(async () => {
+    if (container.isRunning)
+      throw new AppError('conflict', `container "${container.record.name}" is running`, {
+        hint: 'stop it first',
+      });
+    const dir = files.stateDir(container.id);
+    const upper = join(dir, 'upper');
+    await checkQuota(container, helper, upper);
+    for (const path of options.exclude) await helper.remove(join(upper, relativePath(path)));
+    const layer = await layers.adopt(upper, options.mtime);
+    await helper.remove(join(dir, 'work'));
+    mkdirSync(upper, { recursive: true, mode: 0o755 });
+    mkdirSync(join(dir, 'work'), { mode: 0o700 });
+    container.record.layers = [...container.record.layers, layer.diffId];
+    files.save(container.record);
+    return layer;
+  });
+}
+
+/** A path inside the writable layer; the helper refuses links on the way. */
+function relativePath(path: string): string {
+  const clean = normalize(`/${path}`).slice(1).replace(/\/+$/, '');
+  if (clean === '') throw new AppError('bad_request', `cannot exclude "${path}"`);
+  return clean;
+}
+
+async function checkQuota(container: Container, helper: Helper, upper: string): Promise<void> {
+  const quota = diskQuotaBytes(container.record.hostConfig.StorageOpt);
+  if (quota === 0) return;
+  const { bytes } = await helper.usage(upper);
+  if (bytes > quota)
+    throw new AppError('no_space', `disk quota exceeded: ${bytes} bytes written, ${quota} allowed`, {
+      hint: 'write less, or raise StorageOpt.size',
+    });
+}

@@ -1,0 +1,153 @@
+// Puts the engine's parts together and starts them in order. Called by main.ts and by tests; holds no behaviour of its own.
+import { chmodSync } from 'node:fs';
+import type { Logger } from '@berth/kit/logging.ts';
+import { containerRoutes } from './api/container-routes.ts';
+import { imageRoutes } from './api/image-routes.ts';
+import { layerRoutes } from './api/layer-routes.ts';
+import { networkRoutes } from './api/network-routes.ts';
+import { ApiServer } from './api/server.ts';
+import { streamRoutes } from './api/stream-routes.ts';
+import { systemRoutes } from './api/system-routes.ts';
+import { noteBoot } from './boot-id.ts';
+import type { EngineConfig } from './config.ts';
+import { removeEmptyCgroup } from './containers/cgroup-cleanup.ts';
+import type { Container } from './containers/container.ts';
+import { ContainerFiles } from './containers/container-files.ts';
+import { ContainerRegistry } from './containers/container-registry.ts';
+import { watchDiskQuotas } from './containers/disk-quota.ts';
+import { ExecRegistry } from './containers/exec-registry.ts';
+import { ContainerFinisher } from './containers/finish-container.ts';
+import { recoverContainers } from './containers/recover-containers.ts';
+import { removeContainer } from './containers/remove-container.ts';
+import { startContainer } from './containers/start-container.ts';
+import { UsernsRanges } from './containers/userns-ranges.ts';
+import { Events } from './events.ts';
+import { ImageStore } from './images/image-store.ts';
+import { LayerStore } from './images/layer-store.ts';
+import { claimPool, releasePool } from './networks/claim-pool.ts';
+import { Networks } from './networks/networks.ts';
+import { Helper } from './runtime/helper.ts';
+import { HelperProcess } from './runtime/helper-process.ts';
+
+const reassertMs = 30_000; // a firewall reload flushes our table: isolation must not stay away for longer
+
+export interface Engine {
+  /** Stops serving; containers live on. */
+  close(): Promise<void>;
+}
+
+export async function startEngine(config: EngineConfig, log: Logger): Promise<Engine> {
+  const { root, run, name, nativeDir } = config;
+  const crashedMachine = noteBoot(root, run);
+  const helperProcess = new HelperProcess({ root, run, nativeDir, log });
+  await helperProcess.start();
+  const parts = assemble(config, helperProcess, log);
+  await parts.layers.recover(crashedMachine);
+  parts.images.load();
+  await recoverContainers({
+    ...parts,
+    cgroupParent: parts.cgroupParent,
+    start: (one) => startContainer(one, parts),
+  });
+  const server = createServer(config, parts, helperProcess, log);
+  await server.listen(config.socketPath);
+  const stopQuotas = watchDiskQuotas(parts);
+  const reassert = setInterval(() => {
+    parts.networks.reassert().catch((err: unknown) => log.warn({ err }, 'networks cannot be restored'));
+  }, reassertMs);
+  log.info({ engine: name, socket: config.socketPath, pool: parts.pool }, 'engine ready');
+  return {
+    async close() {
+      clearInterval(reassert);
+      stopQuotas();
+      parts.finisher.stopWatching();
+      server.close();
+      parts.files.flush();
+      await leaveHostClean(parts, root, log);
+      await helperProcess.stop();
+    },
+  };
+}
+
+type Parts = ReturnType<typeof assemble>;
+
+function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logger) {
+  const { root, run, name } = config;
+  const pool = claimPool(root, config.pool);
+  const helper = new Helper(helperProcess.socketPath, helperProcess.connection);
+  const events = new Events();
+  const registry = new ContainerRegistry();
+  const files = new ContainerFiles(root, run);
+  const userns = new UsernsRanges(root, name);
+  const layers = new LayerStore({ root, helper, log });
+  const images = new ImageStore({ root, layers, log });
+  const networks = new Networks({ engineName: name, root, pool, helper, log });
+  const execs = new ExecRegistry(events);
+  const cgroupParent = `berth-${name}`;
+  const cgroupOf = (id: string) => `${cgroupParent}/${id}`;
+  const finisher: ContainerFinisher = new ContainerFinisher({
+    networks,
+    files,
+    events,
+    log,
+    cgroupOf,
+    restart: async (container: Container) => {
+      await startContainer(container, parts, false);
+    },
+    remove: (container: Container) => removeContainer(container, parts, { force: false }),
+  });
+  const parts = {
+    helper,
+    events,
+    registry,
+    files,
+    userns,
+    layers,
+    images,
+    networks,
+    execs,
+    finisher,
+    cgroupOf,
+    cgroupParent,
+    pool,
+    log,
+  };
+  chmodSync(root, 0o711);
+  return parts;
+}
+
+function createServer(
+  config: EngineConfig,
+  parts: Parts,
+  helperProcess: HelperProcess,
+  log: Logger,
+): ApiServer {
+  const streams = streamRoutes(parts);
+  const system = {
+    ...parts,
+    engineName: config.name,
+    root: config.root,
+    hello: () => helperProcess.hello,
+  };
+  const routes = [
+    ...systemRoutes(system),
+    ...streams.routes,
+    ...containerRoutes(parts),
+    ...networkRoutes(parts),
+    ...imageRoutes(parts),
+    ...layerRoutes(parts),
+  ];
+  return new ApiServer(routes, streams.upgrades, log);
+}
+
+/** With no container alive nothing of ours needs to stay in the kernel. */
+async function leaveHostClean(parts: Parts, root: string, log: Logger): Promise<void> {
+  if (parts.registry.list().some((container) => container.isRunning)) return;
+  try {
+    await parts.networks.teardown();
+    removeEmptyCgroup(parts.cgroupParent);
+    releasePool(root, parts.pool);
+  } catch (err) {
+    log.warn({ err }, 'bridges or rules stay until the next start');
+  }
+}
