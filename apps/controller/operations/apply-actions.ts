@@ -19,6 +19,7 @@ import { insertOutput } from '@berth/store/queries/output.ts';
 import {
   deploymentById,
   moveDeployment,
+  outputsOfBuild,
   releaseById,
   setCurrentRelease,
 } from '@berth/store/queries/releases.ts';
