@@ -1,0 +1,72 @@
+// The builder's settings, read once at boot by main.ts. The only file of the builder that reads the environment.
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { integer, readConfig, text } from '@berth/kit/config.ts';
+
+export interface BuildLimits {
+  memoryBytes: number;
+  /** Below an app's 1024: a build must not slow the apps beside it. */
+  cpuShares: number;
+  pids: number;
+  diskBytes: number;
+  timeMs: number;
+  logBytes: number;
+}
+
+export interface BuilderConfig {
+  dataDir: string;
+  controllerSocket: string;
+  engineSocket: string;
+  redisUrl: string;
+  worker: string;
+  concurrency: number;
+  limits: BuildLimits;
+  /** npm's own folder when it is found neither among our packages nor beside the machine's Node; '' = look for it. */
+  npmDir: string;
+  logLevel: string;
+  /** The machine's variables that builds get (sources.ts says which). */
+  machineEnv: Readonly<Record<string, string | undefined>>;
+}
+
+const mib = 1024 * 1024;
+
+export function readBuilderConfig(env: Record<string, string | undefined> = process.env): BuilderConfig {
+  const values = readConfig(
+    {
+      BERTH_DATA: text("the platform's data folder"),
+      BERTH_CONTROLLER_SOCKET: text("the controller's unix socket"),
+      BERTH_ENGINE_SOCKET: text("the engine's unix socket"),
+      REDIS_URL: text('redis://… or unix:///…, the queue'),
+      BERTH_INSTANCE: text('short id of this platform', 'berth'),
+      BERTH_BUILD_CONCURRENCY: integer('builds at once', 1, 64, 2),
+      BERTH_BUILD_MEMORY_MB: integer('memory of a build container in MB', 64, 1_048_576, 2048),
+      BERTH_BUILD_DISK_MB: integer('what a build container may write in MB', 16, 1_048_576, 8192),
+      BERTH_BUILD_PIDS: integer('processes of a build container', 16, 100_000, 4096),
+      BERTH_BUILD_CPU_SHARES: integer('cpu weight of a build container; apps have 1024', 2, 262_144, 256),
+      BERTH_BUILD_TIMEOUT_SECONDS: integer('time limit of a build', 1, 86_400, 900),
+      BERTH_BUILD_LOG_KB: integer('output limit of a build in KB', 1, 1_048_576, 2048),
+      BERTH_NPM_DIR: text("npm's folder", ''),
+      BERTH_LOG_LEVEL: text('pino level', 'info'),
+    },
+    env,
+  );
+  return {
+    dataDir: join(values.BERTH_DATA, 'builder'),
+    controllerSocket: values.BERTH_CONTROLLER_SOCKET,
+    engineSocket: values.BERTH_ENGINE_SOCKET,
+    redisUrl: values.REDIS_URL,
+    worker: `builder-${values.BERTH_INSTANCE}-${hostname()}`,
+    concurrency: values.BERTH_BUILD_CONCURRENCY,
+    limits: {
+      memoryBytes: values.BERTH_BUILD_MEMORY_MB * mib,
+      diskBytes: values.BERTH_BUILD_DISK_MB * mib,
+      pids: values.BERTH_BUILD_PIDS,
+      cpuShares: values.BERTH_BUILD_CPU_SHARES,
+      timeMs: values.BERTH_BUILD_TIMEOUT_SECONDS * 1000,
+      logBytes: values.BERTH_BUILD_LOG_KB * 1024,
+    },
+    npmDir: values.BERTH_NPM_DIR,
+    logLevel: values.BERTH_LOG_LEVEL,
+    machineEnv: env,
+  };
+}

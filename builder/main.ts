@@ -1,0 +1,75 @@
+// The builder process: takes `builds` jobs from the queue and runs each (run-build.ts). Started by the supervisor.
+// Holds no database password; everything it knows about a build comes from the controller.
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EngineClient } from '@berth/clients/engine-client.ts';
+import type { BuildJob } from '@berth/contract/build.ts';
+import { retry } from '@berth/kit/backoff.ts';
+import { createLogger } from '@berth/kit/logging.ts';
+import { createShutdown, reportReady } from '@berth/kit/shutdown.ts';
+import { Worker } from 'bullmq';
+import { Redis } from 'ioredis';
+import { readBuilderConfig } from './config.ts';
+import { ControllerApi } from './controller-api.ts';
+import { LayerRecords } from './layer-records.ts';
+import { findPlatformNode } from './platform-node.ts';
+import { runBuild, type Workshop } from './run-build.ts';
+import { buildSources } from './sources.ts';
+import { prepareEngine } from './steps/prepare-engine.ts';
+
+const config = readBuilderConfig();
+const log = createLogger('builder', config.logLevel);
+const shutdown = createShutdown(log);
+mkdirSync(config.dataDir, { recursive: true, mode: 0o711 });
+
+const shop: Workshop = {
+  config,
+  controller: new ControllerApi(config.controllerSocket),
+  engine: new EngineClient(config.engineSocket),
+  records: new LayerRecords(join(config.dataDir, 'layers')),
+  platformNode: await findPlatformNode(config.npmDir),
+  sources: buildSources(config.machineEnv),
+  varsSecret: readVarsSecret(join(config.dataDir, 'vars.key')),
+  log,
+};
+
+// The engine and the controller may still be starting; after ten minutes the supervisor shall see that something is wrong.
+await retry(() => prepareEngine(shop.engine), {
+  firstMs: 50,
+  maxMs: 1000,
+  limitMs: 600_000,
+  signal: shutdown.signal,
+});
+await shop.controller.requeue(config.worker, shutdown.signal);
+
+const connection = connectRedis(config.redisUrl);
+const worker = new Worker<BuildJob>('builds', (job) => runBuild(shop, job.data.buildId), {
+  connection,
+  prefix: 'berth',
+  concurrency: config.concurrency,
+});
+worker.on('error', (err) => log.warn({ err }, 'queue error'));
+worker.on('failed', (job, err) => log.error({ build: job?.data.buildId, err }, 'job failed'));
+shutdown.add('engine client', () => shop.engine.close());
+shutdown.add('controller client', () => shop.controller.close());
+shutdown.add('queue connection', () => connection.disconnect());
+// Builds under way are not waited for: the next life of the builder gives them back and they start anew.
+shutdown.add('worker', () => worker.close(true));
+await worker.waitUntilReady();
+log.info({ worker: config.worker }, 'ready');
+reportReady();
+
+function connectRedis(url: string): Redis {
+  // BullMQ's own condition for blocking connections.
+  const options = { maxRetriesPerRequest: null };
+  return url.startsWith('unix://')
+    ? new Redis({ ...options, path: url.slice('unix://'.length) })
+    : new Redis(url, options);
+}
+
+/** Keys of results contain a digest of config vars; with a secret of its own nobody can try out values. */
+function readVarsSecret(file: string): Uint8Array {
+  if (!existsSync(file)) writeFileSync(file, randomBytes(32), { mode: 0o600, flag: 'wx' });
+  return readFileSync(file);
+}

@@ -1,0 +1,110 @@
+// What a driver (a folder in buildpacks/) says about a source tree: the layers of its image, in order, as data.
+// The builder executes it (steps/). A driver must never touch the engine, the disk or the network itself.
+import type { SourceTree } from '../source/source-tree.ts';
+
+/** A driver looks at the tree (`detect`), then says how to build it (`plan`). Both may only read the tree and what the context offers. */
+export interface Driver {
+  /** Short name: key of caches and label of the image. */
+  name: string;
+  /** Raise it when the same tree would give another image: every key contains it. */
+  version: number;
+  /** What the user reads: "Node.js". Undefined: not ours. */
+  detect(tree: SourceTree): Promise<string | undefined>;
+  plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan>;
+}
+
+export interface PlanContext {
+  /** The platform's own Node and npm: what an app that asks for nothing gets, without a download. */
+  platformNode: { version: string; npmVersion: string };
+  /** Versions of an npm package as the registry lists them, oldest first; a copy on disk is good for a day. */
+  listVersions(packageName: string): Promise<string[]>;
+  arch: 'x64' | 'arm64';
+  /** The app's config vars. A plan may branch on them; it must never put a value into a command or a key part. */
+  vars: Readonly<Record<string, string>>;
+}
+
+export interface BuildPlan {
+  /** "Node.js" */
+  language: string;
+  warnings: string[];
+  /** Layers above the stack, bottom first. A layer that only helps to make others has `inImage: false`. */
+  layers: PlannedLayer[];
+  /** Process types when the tree has no Procfile. */
+  defaultProcessTypes: Record<string, string>;
+  /** Environment of the image. `PATH` lists only the folders before the stack's own. */
+  env: Record<string, string>;
+  path: string[];
+  /** Config vars that change what is built: their digest is part of the image's key. */
+  varsMatter: boolean;
+}
+
+interface LayerBase {
+  /** Unique within the plan; `on` and `after` refer to it. */
+  id: string;
+  inImage: boolean;
+}
+
+/** The platform's Node and npm, unpacked at `prefix`. */
+export interface SeedLayer extends LayerBase {
+  kind: 'seed';
+  prefix: string;
+}
+
+/** The pushed tree at /app, without the listed top-level names. */
+export interface SourceLayer extends LayerBase {
+  kind: 'source';
+  leaveOut: string[];
+}
+
+/** Files the driver brings along. */
+export interface FilesLayer extends LayerBase {
+  kind: 'files';
+  files: { path: string; mode: number; content: string }[];
+}
+
+/** What a command in a container leaves behind in `keep`. */
+export interface RunLayer extends LayerBase {
+  kind: 'run';
+  /** "Installing dependencies (npm ci)" */
+  title: string;
+  /** Printed instead of the title when the layer is there already; absent: nothing is printed then. */
+  cachedTitle?: string;
+  /** Name in the build's list of steps. */
+  step: string;
+  /** Layers below the container's own, besides the stack, bottom first. Their content is part of the key. */
+  on: string[];
+  /** Layers that only have to be made first (they warm a cache or print before). */
+  after?: string[];
+  /** Everything else the result depends on. Never a secret: vars come in through `vars`. */
+  key: string[];
+  /** Whose the result is: `platform` layers are shared by all apps and get no vars; `app` layers belong to one app. */
+  scope: 'platform' | 'app';
+  /** Files of the tree put into /app before the command runs (for a layer that must not depend on the rest of the source). */
+  files: string[];
+  /** The build variant of the stack has compilers, Python and git. */
+  stack: 'run' | 'build';
+  user: 'root' | 'app';
+  /** Script for `/bin/sh -e`. A constant of the driver: nothing of the tree is spliced in; values travel in `env`. */
+  script: string;
+  env: Record<string, string>;
+  path: string[];
+  /** Which config vars the command sees and the key covers. */
+  vars: 'none' | 'install' | 'all';
+  /** Folders kept between builds of the app (or of the platform), by name. */
+  caches: Record<string, string>;
+  /** The result: what the command wrote below this folder. */
+  keep: string;
+  /** Paths below it that are left out. */
+  leaveOut: string[];
+  /** Its output is shown only when it fails (it repeats what another step showed). */
+  quiet: boolean;
+  /** One clear line out of the tool's output. */
+  explain?: (output: string, exitCode: number) => Explanation | undefined;
+}
+
+export interface Explanation {
+  message: string;
+  hint?: string;
+}
+
+export type PlannedLayer = SeedLayer | SourceLayer | FilesLayer | RunLayer;

@@ -1,0 +1,129 @@
+// Finds the platform's own Node and npm on disk and streams them as a tar: the seed of every Node layer. Looked up once at start.
+// Must never download anything.
+import { createReadStream } from 'node:fs';
+import { access, lstat, readdir, readFile, readlink, realpath } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { AppError } from '@berth/kit/errors.ts';
+import { type TarEntry, writeTar } from './source/tar.ts';
+
+export interface PlatformNode {
+  version: string;
+  npmVersion: string;
+  arch: 'x64' | 'arm64';
+  nodeFile: string;
+  npmDir: string;
+}
+
+/** Parts of npm that nothing needs at run time: a third of its files. */
+const npmLeftOut = new Set(['docs', 'man', 'test', 'tap-snapshots']);
+
+export async function findPlatformNode(npmDirWish: string): Promise<PlatformNode> {
+  const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
+  const resolve = createRequire(import.meta.url).resolve;
+  const packageFile = resolve(`node-linux-${arch}/package.json`);
+  const npmDir = await findNpm(npmDirWish, resolve);
+  return {
+    version: await versionOf(packageFile),
+    npmVersion: await versionOf(join(npmDir, 'package.json')),
+    arch,
+    nodeFile: join(dirname(packageFile), 'bin/node'),
+    npmDir,
+  };
+}
+
+async function findNpm(wish: string, resolve: (name: string) => string): Promise<string> {
+  const candidates = [
+    ...(wish === '' ? [] : [wish]),
+    ...packageFolder(resolve, 'npm'),
+    join(dirname(process.execPath), '../lib/node_modules/npm'),
+    '/usr/local/lib/node_modules/npm',
+    '/usr/lib/node_modules/npm',
+    '/usr/share/nodejs/npm',
+    ...(await besideCommand('/usr/local/bin/npm')),
+    ...(await besideCommand('/usr/bin/npm')),
+  ];
+  for (const candidate of candidates) {
+    const isThere = await access(join(candidate, 'bin/npm-cli.js')).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return realpath(candidate);
+  }
+  throw new AppError('unavailable', 'npm is not on this machine', {
+    hint: 'install npm, or set BERTH_NPM_DIR to the folder that holds bin/npm-cli.js',
+  });
+}
+
+function packageFolder(resolve: (name: string) => string, name: string): string[] {
+  try {
+    return [dirname(resolve(`${name}/package.json`))];
+  } catch {
+    return [];
+  }
+}
+
+async function besideCommand(command: string): Promise<string[]> {
+  try {
+    return [dirname(dirname(await realpath(command)))];
+  } catch {
+    return [];
+  }
+}
+
+async function versionOf(file: string): Promise<string> {
+  const json: unknown = JSON.parse(await readFile(file, 'utf8'));
+  return typeof json === 'object' && json !== null && 'version' in json ? String(json.version) : '0.0.0';
+}
+
+/** node, npm and npx below `prefix` (absolute). The same files give the same bytes. */
+export function platformNodeTar(node: PlatformNode, prefix: string): AsyncGenerator<Uint8Array> {
+  return writeTar(seedEntries(node, prefix.replace(/^\/+/, '')));
+}
+
+async function* seedEntries(node: PlatformNode, prefix: string): AsyncGenerator<TarEntry> {
+  const parts = prefix.split('/');
+  for (let depth = 1; depth <= parts.length; depth++) yield folder(parts.slice(0, depth).join('/'));
+  yield folder(`${prefix}/bin`);
+  yield await file(`${prefix}/bin/node`, node.nodeFile, 0o755);
+  for (const name of ['npm', 'npx'])
+    yield {
+      path: `${prefix}/bin/${name}`,
+      kind: 'symlink',
+      mode: 0o777,
+      size: 0,
+      linkTarget: `../lib/node_modules/npm/bin/${name}-cli.js`,
+    };
+  yield folder(`${prefix}/lib`);
+  yield folder(`${prefix}/lib/node_modules`);
+  yield* below(`${prefix}/lib/node_modules/npm`, node.npmDir, npmLeftOut);
+}
+
+async function* below(path: string, dir: string, leftOut: ReadonlySet<string>): AsyncGenerator<TarEntry> {
+  yield folder(path);
+  for (const name of (await readdir(dir)).sort()) {
+    if (leftOut.has(name)) continue;
+    const from = join(dir, name);
+    const stat = await lstat(from);
+    if (stat.isDirectory()) yield* below(`${path}/${name}`, from, new Set());
+    else if (stat.isSymbolicLink())
+      yield {
+        path: `${path}/${name}`,
+        kind: 'symlink',
+        mode: 0o777,
+        size: 0,
+        linkTarget: await readlink(from),
+      };
+    else if (stat.isFile())
+      yield await file(`${path}/${name}`, from, (stat.mode & 0o111) !== 0 ? 0o755 : 0o644);
+  }
+}
+
+function folder(path: string): TarEntry {
+  return { path, kind: 'folder', mode: 0o755, size: 0 };
+}
+
+async function file(path: string, from: string, mode: number): Promise<TarEntry> {
+  const { size } = await lstat(from);
+  return { path, kind: 'file', mode, size, content: createReadStream(from, { highWaterMark: 1024 * 1024 }) };
+}

@@ -1,0 +1,154 @@
+// Executes a plan: makes every layer that is not there yet, as soon as the layers below it are, and gives their digests in the plan's order.
+// Called by run-build.ts. Must never keep a layer of a failed or aborted command.
+import type { BuildStep } from '@berth/contract/build.ts';
+import { AppError } from '@berth/kit/errors.ts';
+import { appUser } from '../image.ts';
+import { digest, layerKey, varsDigest } from '../keys.ts';
+import type { LayerRecords } from '../layer-records.ts';
+import type { BuildPlan, PlannedLayer, RunLayer } from '../plan/plan.ts';
+import { platformNodeTar } from '../platform-node.ts';
+import { sourceTar } from '../source/source-layer.ts';
+import { fileEntries, writeTar } from '../source/tar.ts';
+import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
+import { runStep } from './run-step.ts';
+
+export interface MadeLayers {
+  layers: MadeLayer[];
+  steps: BuildStep[];
+}
+
+export async function makeLayers(plan: BuildPlan, work: LayerWork): Promise<MadeLayers> {
+  const making = new Map<string, Promise<MadeLayer>>();
+  const steps: BuildStep[] = [];
+  const made = (id: string): Promise<MadeLayer> => {
+    const layer = making.get(id);
+    if (!layer) throw new AppError('internal', `the plan names a layer "${id}" that it does not have`);
+    return layer;
+  };
+  for (const layer of plan.layers) {
+    const making1 = makeLayer(layer, work, made, steps).catch((error: unknown) => {
+      work.abort(
+        error instanceof AppError ? error : new AppError('internal', String(error), { cause: error }),
+      );
+      throw error;
+    });
+    making1.catch(() => {}); // reported below, once
+    making.set(layer.id, making1);
+  }
+  const results = await Promise.allSettled(making.values());
+  const failed = results.find((result) => result.status === 'rejected');
+  // The first error is the signal's reason; what fails after it only follows from it.
+  if (failed) throw work.signal.aborted ? work.signal.reason : failed.reason;
+  return {
+    layers: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
+    steps,
+  };
+}
+
+async function makeLayer(
+  layer: PlannedLayer,
+  work: LayerWork,
+  made: (id: string) => Promise<MadeLayer>,
+  steps: BuildStep[],
+): Promise<MadeLayer> {
+  switch (layer.kind) {
+    case 'seed':
+      return makeSeed(layer.id, layer.prefix, work);
+    case 'files':
+      return makeFiles(layer, work);
+    case 'source':
+      return makeSource(layer.id, layer.leaveOut, work, steps);
+    case 'run': {
+      const below = await Promise.all(layer.on.map(made));
+      await Promise.all((layer.after ?? []).map(made));
+      return makeRun(layer, below, work, steps);
+    }
+  }
+}
+
+export async function makeSeed(id: string, prefix: string, work: LayerWork): Promise<MadeLayer> {
+  const { engine, records, platformNode } = work;
+  const key = digest(['seed', prefix, platformNode.version, platformNode.npmVersion, platformNode.arch]);
+  return recorded(id, key, records, async () => {
+    const layer = await engine.makeLayer(platformNodeTar(platformNode, prefix), {
+      uid: 0,
+      gid: 0,
+      mtime: fixedMtime,
+    });
+    return layer.diffId;
+  });
+}
+
+async function makeFiles(layer: PlannedLayer & { kind: 'files' }, work: LayerWork): Promise<MadeLayer> {
+  return recorded(layer.id, digest(['files', layer.files]), work.records, async () => {
+    const tar = writeTar(
+      fileEntries(layer.files.map((file) => ({ ...file, content: Buffer.from(file.content) }))),
+    );
+    const made = await work.engine.makeLayer(tar, { uid: 0, gid: 0, mtime: fixedMtime });
+    return made.diffId;
+  });
+}
+
+async function makeSource(
+  id: string,
+  leaveOut: string[],
+  work: LayerWork,
+  steps: BuildStep[],
+): Promise<MadeLayer> {
+  const begun = performance.now();
+  const { engine, tree, objects, commitTime, signal } = work;
+  const layer = await engine.makeLayer(sourceTar(objects, tree, leaveOut), {
+    uid: appUser.uid,
+    gid: appUser.gid,
+    // The commit's time: files that changed look changed to HTTP caches, and the same commit gives the same layer.
+    mtime: Math.max(commitTime, fixedMtime),
+    signal,
+  });
+  steps.push({ name: 'source', seconds: secondsSince(begun), cached: false });
+  return { id, diffId: layer.diffId, identity: `${tree.oid} ${leaveOut.join(' ')}`, cached: false };
+}
+
+async function makeRun(
+  layer: RunLayer,
+  below: MadeLayer[],
+  work: LayerWork,
+  steps: BuildStep[],
+): Promise<MadeLayer> {
+  const { records, log, stack, appId } = work;
+  const begun = performance.now();
+  const key = layerKey(layer, {
+    stack: stack.id,
+    below: below.map(({ identity }) => identity),
+    appId,
+    vars: varsDigest(work.varsSecret, work.vars, layer.vars),
+  });
+  const result = await recorded(layer.id, key, records, async () => {
+    if (!layer.quiet || layer.scope === 'platform') log.step(layer.title);
+    return runStep(layer, below, work);
+  });
+  if (result.cached && layer.cachedTitle) log.step(layer.cachedTitle);
+  steps.push({ name: layer.step, seconds: secondsSince(begun), cached: result.cached });
+  return result;
+}
+
+/** The layer of that key, made now if nobody has made it; two builds that need the same one make it once. */
+async function recorded(
+  id: string,
+  key: string,
+  records: LayerRecords,
+  make: () => Promise<string>,
+): Promise<MadeLayer> {
+  const known = records.find(key);
+  if (known !== undefined) return { id, diffId: known, identity: known, cached: true };
+  return records.exclusively(key, async () => {
+    const meanwhile = records.find(key);
+    if (meanwhile !== undefined) return { id, diffId: meanwhile, identity: meanwhile, cached: true };
+    const diffId = await make();
+    records.remember(key, diffId);
+    return { id, diffId, identity: diffId, cached: false };
+  });
+}
+
+function secondsSince(begun: number): number {
+  return Math.round(performance.now() - begun) / 1000;
+}

@@ -1,0 +1,167 @@
+// One step of a plan that runs a command: assembles the image below it, runs the container, turns what it wrote into a layer.
+// Called by make-layers.ts on a cache miss. Leaves no container behind, whatever happens.
+import { chown, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError } from '@berth/kit/errors.ts';
+import { appUser, baseImageConfig, pathVariable } from '../image.ts';
+import type { RunLayer } from '../plan/plan.ts';
+import { fileEntries, writeTar } from '../source/tar.ts';
+import type { BuildSources } from '../sources.ts';
+import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
+import { runContainer } from './run-container.ts';
+import { buildStack, type Stack } from './stack.ts';
+
+/** Variables of the app that would break the tools of a build, as Heroku's buildpacks leave them out. */
+const neverPassed =
+  /^(PATH|HOME|SHELL|PWD|IFS|ENV|BASH_ENV|GIT_DIR|CPATH|CPPATH|LIBRARY_PATH|LANG|BUILD_DIR|LD_.*|npm_config_cache)$/;
+
+export async function runStep(
+  layer: RunLayer,
+  below: readonly MadeLayer[],
+  work: LayerWork,
+): Promise<string> {
+  const { engine, runner, platformNode } = work;
+  const [stack, files] = await Promise.all([stackFor(layer, work), filesLayer(layer, work)]);
+  const layers = [...stack.layers, ...below.map(({ diffId }) => diffId), ...files];
+  const [image, binds] = await Promise.all([
+    engine.makeImage({ config: baseImageConfig(platformNode.arch), layers }),
+    cacheBinds(layer, work),
+  ]);
+  let container: string | undefined;
+  try {
+    const held: string[] = [];
+    const show = (line: string) => (layer.quiet ? held.push(line) : work.log.detail(line));
+    const end = await runContainer(
+      engine,
+      {
+        image,
+        script: layer.script,
+        user: layer.user,
+        env: stepEnvironment(layer, runner.sources, work.vars),
+        binds: [...runner.sources.binds, ...binds],
+        labels: { 'berth.build': runner.buildId, 'berth.step': layer.id },
+        userns: layer.scope === 'app' ? `build-${work.appId}` : 'build-platform',
+        workingDir: layer.scope === 'app' ? '/app' : '/',
+      },
+      {
+        limits: runner.limits,
+        signal: work.signal,
+        onLine: show,
+        onBytes: runner.onBytes,
+        onCreated: (id) => {
+          container = id;
+        },
+      },
+    );
+    if (end.exitCode !== 0) {
+      for (const line of held) work.log.detail(line);
+      throw stepFailure(layer, end.exitCode, end.tail);
+    }
+    if (container === undefined) throw new AppError('internal', 'the engine made no container');
+    const made = await engine.commitLayer(container, { mtime: fixedMtime, exclude: leftOutPaths(layer) });
+    return made.diffId;
+  } finally {
+    if (container !== undefined) await engine.removeContainer(container, { force: true });
+  }
+}
+
+function stepFailure(layer: RunLayer, exitCode: number, tail: string): AppError {
+  const known = layer.explain?.(tail, exitCode);
+  if (known) {
+    const { message, hint } = known;
+    return new AppError('build_failed', message, hint === undefined ? {} : { hint });
+  }
+  const what = layer.title.charAt(0).toLowerCase() + layer.title.slice(1);
+  return new AppError('build_failed', `${what} failed with exit code ${exitCode}`, {
+    hint: 'the reason is above',
+  });
+}
+
+async function stackFor(layer: RunLayer, work: LayerWork): Promise<Stack> {
+  if (layer.stack === 'run') return work.stack;
+  const { engine, records, runner, platformNode, log, signal } = work;
+  const maker = { engine, records, sources: runner.sources, limits: runner.limits, arch: platformNode.arch };
+  return buildStack(maker, work.stack, {
+    signal,
+    onMake: () => log.step('Preparing compilers for native packages (once a host)'),
+    labels: { 'berth.build': runner.buildId, 'berth.step': 'build-stack' },
+  });
+}
+
+/** The files of the tree that the step may see, as a layer of their own below it. */
+async function filesLayer(layer: RunLayer, work: LayerWork): Promise<string[]> {
+  if (layer.files.length === 0) return [];
+  const oids = layer.files.flatMap((path) => work.tree.entries.get(path)?.oid ?? []);
+  const blobs = await work.objects.read(oids, 256 * 1024 * 1024);
+  const files = layer.files.map((path, index) => ({
+    path: `app/${path}`,
+    mode: 0o644,
+    content: blobs[index]?.data ?? Buffer.alloc(0),
+  }));
+  const { uid, gid } = appUser;
+  const made = await work.engine.makeLayer(writeTar(fileEntries(files)), { uid, gid, mtime: fixedMtime });
+  return [made.diffId];
+}
+
+async function cacheBinds(layer: RunLayer, work: LayerWork): Promise<string[]> {
+  const owner = layer.scope === 'app' ? join('apps', work.appId) : 'platform';
+  const { uid, gid } = layer.user === 'app' ? appUser : { uid: 0, gid: 0 };
+  const binds: string[] = [];
+  for (const [name, target] of Object.entries(layer.caches)) {
+    const folder = join(work.runner.cacheDir, owner, name);
+    await mkdir(folder, { recursive: true, mode: 0o755 });
+    await chown(folder, uid, gid);
+    binds.push(`${folder}:${target}`);
+  }
+  return binds;
+}
+
+/** Pure: the command's whole environment. The app's variables come before the step's own, so that they cannot redirect its caches. */
+export function stepEnvironment(
+  layer: RunLayer,
+  sources: BuildSources,
+  vars: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const passed =
+    layer.vars === 'none' ? [] : Object.entries(vars).filter(([name]) => !neverPassed.test(name));
+  const env = { ...sources.env, ...Object.fromEntries(passed), ...layer.env };
+  const nodeEnv = layer.vars === 'none' ? undefined : vars['NODE_ENV'];
+  return {
+    ...env,
+    ...(nodeEnv === undefined ? {} : { NODE_ENV: nodeEnv }),
+    PATH: pathVariable(layer.path),
+    HOME: '/tmp',
+    LANG: 'C.UTF-8',
+  };
+}
+
+/** Top-level folders of the stack; a step keeps what it wrote below one of them. */
+const topFolders = [
+  'app',
+  'bin',
+  'boot',
+  'cache',
+  'dev',
+  'etc',
+  'home',
+  'lib',
+  'lib64',
+  'media',
+  'mnt',
+  'opt',
+  'proc',
+  'root',
+  'run',
+  'sbin',
+  'srv',
+  'sys',
+  'tmp',
+  'usr',
+  'var',
+];
+
+export function leftOutPaths(layer: Pick<RunLayer, 'keep' | 'leaveOut'>): string[] {
+  const kept = layer.keep.split('/')[1];
+  const others = topFolders.filter((name) => name !== kept).map((name) => `/${name}`);
+  return [...others, ...layer.leaveOut.map((path) => `${layer.keep}/${path}`)];
+}

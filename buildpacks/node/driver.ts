@@ -1,0 +1,328 @@
+// The Node.js driver: package.json → layers. Two ways: in layers (dependencies keyed by the lockfile alone), or as a whole, when installing
+// needs the source (lifecycle scripts of the app itself, workspaces, `file:` packages). See README.md.
+import type { BuildPlan, Driver, PlanContext, PlannedLayer, RunLayer } from '@berth/builder/plan/plan.ts';
+import type { SourceTree } from '@berth/builder/source/source-tree.ts';
+import { AppError } from '@berth/kit/errors.ts';
+import { serveCommand, serverFiles } from '../static/driver.ts';
+import { explainInstall } from './explain.ts';
+import {
+  fetchManagerScript,
+  fetchRuntimeScript,
+  type InstallCommands,
+  installCommands,
+} from './install-commands.ts';
+import { type LockFacts, readLockFacts } from './lockfile.ts';
+import { type Manifest, readManifest } from './manifest.ts';
+import { chooseNode, type NodeChoice, npmFor } from './node-version.ts';
+import { choosePackageManager, type PackageManager } from './package-manager.ts';
+import { startCommand } from './start-command.ts';
+
+export const nodeDriver: Driver = {
+  name: 'node',
+  version: 1,
+  detect: async (tree) => (tree.has('package.json') ? 'Node.js' : undefined),
+  plan,
+};
+
+/** Scripts that npm runs at an install of the app itself: they may read any file of the source. */
+const lifecycleScripts = [
+  'preinstall',
+  'install',
+  'postinstall',
+  'prepublish',
+  'preprepare',
+  'prepare',
+  'postprepare',
+  'heroku-prebuild',
+  'heroku-cleanup',
+];
+const nodePath = ['/opt/berth/node/bin', '/app/node_modules/.bin'];
+
+/** Everything about one app that the parts of its plan need. */
+interface Facts {
+  tree: SourceTree;
+  manifest: Manifest;
+  node: NodeChoice;
+  manager: PackageManager;
+  lock: LockFacts;
+  commands: InstallCommands;
+  buildScript: 'heroku-postbuild' | 'build' | undefined;
+  hasPackages: boolean;
+  keepsDevelopment: boolean;
+  arch: PlanContext['arch'];
+}
+
+async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> {
+  const facts = await readFacts(tree, context);
+  const needsSource = lifecycleScripts.some((name) => facts.manifest.scripts[name]) || facts.lock.fromTree;
+  const start = startCommand(tree, facts.manifest, facts.manager);
+  const servesOutput = start === undefined && facts.buildScript !== undefined;
+  if (!start && !servesOutput && !tree.has('Procfile'))
+    throw new AppError('invalid', 'nothing says how to start the app', {
+      hint: 'add a "start" script to package.json or a Procfile with "web: node server.js"',
+    });
+  const checkedIn = tree.hasFolder('node_modules') && facts.hasPackages;
+  const source: PlannedLayer = {
+    kind: 'source',
+    id: 'source',
+    inImage: true,
+    leaveOut: checkedIn ? ['node_modules'] : [],
+  };
+  const built = needsSource ? [source, ...wholeBuild(facts)] : layeredBuild(facts, source);
+  const server: PlannedLayer[] = servesOutput
+    ? [{ kind: 'files', id: 'server', inImage: true, files: serverFiles() }]
+    : [];
+  return {
+    language: 'Node.js',
+    warnings: [
+      ...facts.node.warnings,
+      ...(facts.hasPackages ? facts.manager.warnings : []),
+      ...(checkedIn ? ['node_modules is in the commit and left out: add it to .gitignore'] : []),
+      ...(servesOutput
+        ? ['no start script: what the build leaves in dist, build, out or public is served as a static site']
+        : []),
+    ],
+    layers: [...runtimeLayers(facts), ...server, ...built],
+    defaultProcessTypes: { web: start ?? serveCommand },
+    env: { NODE_ENV: 'production' },
+    path: nodePath,
+    varsMatter: facts.buildScript !== undefined || facts.hasPackages || needsSource,
+  };
+}
+
+async function readFacts(tree: SourceTree, context: PlanContext): Promise<Facts> {
+  const manifest = await readManifest(tree);
+  const node = await chooseNode(tree, manifest, context);
+  const manager = await choosePackageManager(tree, manifest, context.platformNode.npmVersion);
+  const { dependencies, devDependencies, optionalDependencies, peerDependencies, scripts } = manifest;
+  const names = Object.keys({
+    ...dependencies,
+    ...devDependencies,
+    ...optionalDependencies,
+    ...peerDependencies,
+  });
+  const keep = ['NPM_CONFIG_PRODUCTION', 'YARN_PRODUCTION'].some((name) => context.vars[name] === 'false');
+  return {
+    tree,
+    manifest,
+    node,
+    manager,
+    lock: readLockFacts(manager.lockfile, manager.lockText, manifest),
+    commands: installCommands(manager),
+    buildScript: scripts['heroku-postbuild'] ? 'heroku-postbuild' : scripts['build'] ? 'build' : undefined,
+    hasPackages: names.length > 0 || manifest.hasWorkspaces,
+    keepsDevelopment: keep || context.vars['PNPM_SKIP_PRUNING'] === 'true',
+    arch: context.arch,
+  };
+}
+
+// The runtime
+
+function runtimeLayers({ node, manager, arch }: Facts): PlannedLayer[] {
+  const layers: PlannedLayer[] = [];
+  if (node.isPlatforms)
+    layers.push({ kind: 'seed', id: 'runtime', inImage: true, prefix: '/opt/berth/node' });
+  else {
+    layers.push({ kind: 'seed', id: 'toolbox', inImage: false, prefix: '/opt/berth/toolbox' });
+    const env = {
+      NODE_PACKAGE: `node-linux-${arch}`,
+      NODE_VERSION: node.version,
+      NPM_RANGE: npmFor(node.version) ?? '',
+    };
+    layers.push({
+      ...platformStep('runtime', `Installing Node.js ${node.version}`, fetchRuntimeScript, env),
+      on: ['toolbox'],
+      path: ['/opt/berth/toolbox/bin'],
+    });
+  }
+  if (manager.provider) {
+    const { name, version } = manager.provider;
+    const env = { MANAGER_PACKAGE: name, MANAGER_VERSION: version };
+    layers.push({
+      ...platformStep('manager', `Installing ${manager.label} ${version}`, fetchManagerScript, env),
+      on: ['runtime'],
+    });
+  }
+  return layers;
+}
+
+function platformStep(id: string, title: string, script: string, env: Record<string, string>): RunLayer {
+  return {
+    kind: 'run',
+    id,
+    inImage: true,
+    title,
+    step: id === 'runtime' ? 'runtime' : 'package manager',
+    on: [],
+    key: [JSON.stringify(env)],
+    scope: 'platform',
+    files: [],
+    stack: 'run',
+    user: 'root',
+    script,
+    env: { ...quietNpm, ...env },
+    path: nodePath,
+    vars: 'none',
+    caches: { npm: '/cache/npm' },
+    keep: '/opt/berth/node',
+    leaveOut: [],
+    quiet: true,
+  };
+}
+
+// The app
+
+const quietNpm = {
+  npm_config_cache: '/cache/npm',
+  npm_config_update_notifier: 'false',
+  npm_config_fund: 'false',
+  npm_config_audit: 'false',
+  npm_config_progress: 'false',
+  npm_config_loglevel: 'warn',
+};
+
+const managerEnv: Record<string, string> = {
+  ...quietNpm,
+  YARN_CACHE_FOLDER: '/cache/yarn',
+  YARN_ENABLE_GLOBAL_CACHE: 'false',
+  YARN_ENABLE_TELEMETRY: '0',
+  // Plug'n'play would make `node server.js` fail without yarn around it.
+  YARN_NODE_LINKER: 'node-modules',
+  npm_config_store_dir: '/cache/pnpm',
+  // Links into the store do not survive in a layer.
+  npm_config_package_import_method: 'copy',
+  NODE_ENV: 'production',
+};
+
+function appStep(facts: Facts, id: string): RunLayer {
+  const { lock, manager } = facts;
+  const mayCompile = lock.installScripts !== 'none' || lock.fromGit;
+  return {
+    kind: 'run',
+    id,
+    inImage: true,
+    title: `Installing dependencies (${facts.commands.shown})`,
+    cachedTitle: 'Restoring dependencies (unchanged)',
+    step: 'dependencies',
+    on: manager.provider ? ['runtime', 'manager'] : ['runtime'],
+    key: [manager.kind],
+    scope: 'app',
+    files: [],
+    stack: mayCompile ? 'build' : 'run',
+    user: 'app',
+    script: '',
+    env: managerEnv,
+    path: nodePath,
+    vars: mayCompile ? 'all' : 'install',
+    caches: { [manager.label]: `/cache/${manager.label}` },
+    keep: '/app',
+    leaveOut: [
+      'node_modules/.cache',
+      '.npm',
+      '.cache',
+      '.yarn/cache',
+      '.yarn/install-state.gz',
+      '.yarn/unplugged',
+    ],
+    quiet: false,
+    explain: explainInstall(manager),
+  };
+}
+
+/** Dependencies, source and build output each in a layer of their own. */
+function layeredBuild(facts: Facts, source: PlannedLayer): PlannedLayer[] {
+  const { commands, buildScript, hasPackages, manager } = facts;
+  const files = hasPackages ? installFiles(facts) : [];
+  const key = [
+    manager.kind,
+    facts.manifest.installFacts,
+    ...files
+      .filter((path) => path !== 'package.json')
+      .map((path) => `${path} ${facts.tree.entries.get(path)?.oid}`),
+  ];
+  const install = (id: string, command: string): RunLayer => ({
+    ...appStep(facts, id),
+    key: [...key, command],
+    script: command,
+    // yarn berry installs in place of focusing when only all packages are wanted; CI makes pnpm ask nothing.
+    env: { ...managerEnv, CI: 'true' },
+    files,
+  });
+  const hasDevelopment = Object.keys(facts.manifest.devDependencies).length > 0;
+  const buildsWithMore =
+    buildScript !== undefined && hasDevelopment && hasPackages && !facts.keepsDevelopment;
+  const layers: PlannedLayer[] = [];
+  if (buildsWithMore) layers.push({ ...install('all-dependencies', commands.all), inImage: false });
+  if (hasPackages) {
+    const production = install('dependencies', facts.keepsDevelopment ? commands.all : commands.production);
+    // After a full install this one only repeats what the pusher has seen.
+    layers.push(buildsWithMore ? { ...quiet(production), after: ['all-dependencies'] } : production);
+  }
+  layers.push(source);
+  if (buildScript)
+    layers.push(
+      buildStep(
+        facts,
+        buildScript,
+        buildsWithMore ? ['all-dependencies'] : hasPackages ? ['dependencies'] : [],
+      ),
+    );
+  return layers;
+}
+
+function quiet(layer: RunLayer): RunLayer {
+  const { cachedTitle: _, ...rest } = layer;
+  return { ...rest, quiet: true };
+}
+
+function buildStep(facts: Facts, script: string, packages: string[]): RunLayer {
+  const { cachedTitle: _, explain: __, ...common } = appStep(facts, 'output');
+  return {
+    ...common,
+    title: 'Build',
+    step: 'build',
+    on: [...common.on, ...packages, 'source'],
+    key: [script, facts.commands.run],
+    stack: common.stack,
+    script: `${facts.commands.run} ${script}`,
+    vars: 'all',
+    caches: packages.length > 0 ? { ...common.caches, build: '/app/node_modules/.cache' } : common.caches,
+    explain: () => ({ message: `the "${script}" script failed`, hint: 'its own message is above' }),
+  };
+}
+
+/** As Heroku does it: everything in one container over the source, then pruned. Keyed by the tree. */
+function wholeBuild(facts: Facts): PlannedLayer[] {
+  const { commands, buildScript, manifest, keepsDevelopment } = facts;
+  const scripts = manifest.scripts;
+  const prunes = !keepsDevelopment && commands.prune !== undefined;
+  const lines = [
+    ...(scripts['heroku-prebuild'] ? [`${commands.run} heroku-prebuild`] : []),
+    commands.all,
+    ...(buildScript ? [`${commands.run} ${buildScript}`] : []),
+    ...(prunes ? [`CI=true ${commands.prune}`] : []),
+    ...(scripts['heroku-cleanup'] ? [`${commands.run} heroku-cleanup`] : []),
+  ];
+  const step = appStep(facts, 'dependencies');
+  return [
+    {
+      ...step,
+      title: `Installing dependencies${buildScript ? ' and building' : ''} (${commands.shown})`,
+      on: [...step.on, 'source'],
+      key: lines,
+      script: lines.join('\n'),
+      vars: 'all',
+    },
+  ];
+}
+
+/** Files an install reads, other than packages of the tree itself. */
+function installFiles({ tree, manager }: Facts): string[] {
+  const single = ['package.json', '.npmrc', '.yarnrc', '.yarnrc.yml', '.pnpmfile.cjs', 'pnpm-workspace.yaml'];
+  const folders = ['.yarn/releases/', '.yarn/plugins/', '.yarn/patches/', 'patches/'];
+  const wanted = [...single, ...(manager.lockfile ? [manager.lockfile] : [])];
+  const inFolders = [...tree.entries.keys()].filter((path) =>
+    folders.some((folder) => path.startsWith(folder)),
+  );
+  return [...wanted.filter((path) => tree.has(path)), ...inFolders].sort();
+}

@@ -1,0 +1,124 @@
+// Turns the output of npm, yarn and pnpm into one clear line for the pusher. Called only when an install or a build script has failed.
+import type { Explanation } from '@berth/builder/plan/plan.ts';
+import { outOfStep } from './lockfile.ts';
+import type { PackageManager } from './package-manager.ts';
+
+type Rule = (output: string) => Explanation | undefined;
+
+/** The first rule that knows the output wins. */
+export function explainInstall(manager: PackageManager): (output: string) => Explanation | undefined {
+  const lockfile = manager.lockfile ?? 'the lockfile';
+  const rules: Rule[] = [
+    (output) => lockOutOfStep(output, lockfile),
+    missingPackage,
+    missingVersion,
+    conflictingPeers,
+    unreachableRegistry,
+    badIntegrity,
+    noCompiler,
+    wrongEngine,
+  ];
+  return (output) => {
+    for (const rule of rules) {
+      const explanation = rule(output);
+      if (explanation) return explanation;
+    }
+    return undefined;
+  };
+}
+
+function lockOutOfStep(output: string, lockfile: string): Explanation | undefined {
+  const isNpm = /can only install packages when your package\.json and .* are in sync/.test(output);
+  const isYarn = /Your lockfile needs to be updated, but yarn was run with `--frozen-lockfile`/.test(output);
+  const isBerry = /YN0028/.test(output);
+  const isPnpm = /ERR_PNPM_OUTDATED_LOCKFILE/.test(output);
+  if (!isNpm && !isYarn && !isBerry && !isPnpm) return undefined;
+  const missing = /Missing: (\S+) from lock file/.exec(output)?.[1];
+  const invalid = /Invalid: lock file's (\S+) does not satisfy (\S+)/.exec(output);
+  const what = missing
+    ? `"${missing}" is missing`
+    : invalid
+      ? `it has "${invalid[1]}", package.json wants "${invalid[2]}"`
+      : 'it has other dependencies';
+  const { message, hint } = outOfStep(lockfile, what);
+  return { message, ...(hint === undefined ? {} : { hint }) };
+}
+
+function missingPackage(output: string): Explanation | undefined {
+  const npm =
+    /404\s+(?:The requested resource )?'([^']+)' (?:could not be found|is not in this registry)/.exec(
+      output,
+    )?.[1];
+  const yarn = /Couldn't find package "([^"]+)"/.exec(output)?.[1];
+  const pnpm = /ERR_PNPM_FETCH_404.*?(?:GET \S+\/)?([@\w./-]+): Not Found/.exec(output)?.[1];
+  const name = npm ?? yarn ?? pnpm;
+  return name
+    ? {
+        message: `the package "${name}" does not exist in the registry`,
+        hint: 'check its name in package.json',
+      }
+    : undefined;
+}
+
+function missingVersion(output: string): Explanation | undefined {
+  const npm = /No matching version found for (\S+?)\.?\s/.exec(output)?.[1];
+  const yarn = /Couldn't find any versions for "([^"]+)"/.exec(output)?.[1];
+  const name = npm ?? yarn;
+  return name
+    ? { message: `the registry has no version for "${name}"`, hint: 'check the version in package.json' }
+    : undefined;
+}
+
+function conflictingPeers(output: string): Explanation | undefined {
+  if (!/\bERESOLVE\b/.test(output)) return undefined;
+  const found = /Could not resolve dependency:\s*(?:npm (?:error|ERR!) )?peer (\S+) from (\S+)/.exec(output);
+  const what = found ? `: "${found[2]}" wants "${found[1]}"` : '';
+  return {
+    message: `the dependencies contradict each other${what}`,
+    hint: 'make "npm install" work on your machine, commit the lockfile and push again',
+  };
+}
+
+function unreachableRegistry(output: string): Explanation | undefined {
+  const code =
+    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|ERR_SOCKET_TIMEOUT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_GET_ISSUER_CERT_LOCALLY)\b/.exec(
+      output,
+    )?.[1];
+  if (!code) return undefined;
+  return /CERT/.test(code)
+    ? {
+        message: `the package registry's certificate is not trusted (${code})`,
+        hint: 'give the platform the CA bundle: set NODE_EXTRA_CA_CERTS and start it again',
+      }
+    : {
+        message: `the package registry cannot be reached (${code})`,
+        hint: 'check the network of the host and push again',
+      };
+}
+
+function badIntegrity(output: string): Explanation | undefined {
+  return /\bEINTEGRITY\b|integrity check failed|ERR_PNPM_TARBALL_INTEGRITY/i.test(output)
+    ? {
+        message: 'a downloaded package is not the one the lockfile names (integrity check failed)',
+        hint: 'write the lockfile anew, commit it and push again',
+      }
+    : undefined;
+}
+
+function noCompiler(output: string): Explanation | undefined {
+  return /gyp ERR! build error|gyp ERR! configure error|node-gyp.*failed/i.test(output)
+    ? { message: 'a native package did not compile', hint: "the compiler's own message is above" }
+    : undefined;
+}
+
+function wrongEngine(output: string): Explanation | undefined {
+  const found = /The engine "node" is incompatible with this module\. Expected version "([^"]+)"/.exec(
+    output,
+  )?.[1];
+  return found
+    ? {
+        message: `a dependency needs Node "${found}"`,
+        hint: 'name that version in "engines.node" of package.json',
+      }
+    : undefined;
+}

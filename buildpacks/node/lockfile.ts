@@ -1,0 +1,67 @@
+// What a package-lock.json says before any container runs: is it in step, does anything compile, does anything come from the tree or from git.
+// Used by driver.ts. Knows npm's lockfile versions 1 to 3; about other lockfiles it says "unknown".
+import { AppError } from '@berth/kit/errors.ts';
+import { type Manifest, parseJson } from './manifest.ts';
+
+export interface LockFacts {
+  /** Packages with install scripts: they may need compilers and may look at any config var. */
+  installScripts: 'none' | 'some' | 'unknown';
+  /** A package comes out of the pushed tree (`file:`, a workspace): the install needs the source. */
+  fromTree: boolean;
+  /** A package comes from a git repository: the install needs git. */
+  fromGit: boolean;
+}
+
+const unknown: LockFacts = { installScripts: 'unknown', fromTree: false, fromGit: false };
+
+export function readLockFacts(
+  file: string | undefined,
+  text: string | undefined,
+  manifest: Manifest,
+): LockFacts {
+  const fromTree =
+    manifest.hasWorkspaces ||
+    specs(manifest).some((spec) => /^(file:|link:|portal:|workspace:|\.\.?\/)/.test(spec));
+  const fromGit = specs(manifest).some((spec) =>
+    /^(git[+:]|github:|gitlab:|bitbucket:|[\w-]+\/[\w.-]+(#.*)?$)/.test(spec),
+  );
+  if (file !== 'package-lock.json' && file !== 'npm-shrinkwrap.json')
+    return { ...unknown, fromTree, fromGit };
+  const lock = parseJson(text ?? '', file);
+  const packages = isRecord(lock) && isRecord(lock['packages']) ? lock['packages'] : undefined;
+  if (!packages) return { ...unknown, fromTree, fromGit };
+  checkInStep(file, packages, manifest);
+  const entries = Object.entries(packages).filter(([path]) => path !== '');
+  const all = entries.map(([, value]) => (isRecord(value) ? value : {}));
+  const resolved = all.map((entry) => (typeof entry['resolved'] === 'string' ? entry['resolved'] : ''));
+  return {
+    installScripts: all.some((entry) => entry['hasInstallScript'] === true) ? 'some' : 'none',
+    fromTree: fromTree || all.some((entry) => entry['link'] === true),
+    fromGit: fromGit || resolved.some((url) => url.startsWith('git')),
+  };
+}
+
+/** A dependency that the lockfile does not know at all: `npm ci` would refuse it, after a container's start. */
+function checkInStep(file: string, packages: Record<string, unknown>, manifest: Manifest): void {
+  const wanted = { ...manifest.dependencies, ...manifest.devDependencies, ...manifest.optionalDependencies };
+  for (const [name, spec] of Object.entries(wanted)) {
+    if (packages[`node_modules/${name}`] !== undefined) continue;
+    throw outOfStep(file, `"${name}@${spec}" is missing`);
+  }
+}
+
+export function outOfStep(file: string, what: string): AppError {
+  const tool = file === 'yarn.lock' ? 'yarn' : file === 'pnpm-lock.yaml' ? 'pnpm' : 'npm';
+  return new AppError('invalid', `${file} is out of step with package.json: ${what}`, {
+    hint: `run "${tool} install", commit ${file} and push again`,
+  });
+}
+
+function specs(manifest: Manifest): string[] {
+  const { dependencies, devDependencies, optionalDependencies } = manifest;
+  return Object.values({ ...dependencies, ...devDependencies, ...optionalDependencies });
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

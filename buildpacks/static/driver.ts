@@ -1,0 +1,76 @@
+// The driver for static sites: an index.html (at the root or in a usual folder) without package.json, served by server.mjs.
+import { readFileSync } from 'node:fs';
+import type { BuildPlan, Driver } from '@berth/builder/plan/plan.ts';
+import type { SourceTree } from '@berth/builder/source/source-tree.ts';
+import { AppError } from '@berth/kit/errors.ts';
+
+export const staticDriver: Driver = {
+  name: 'static',
+  version: 1,
+  detect: async (tree) => (marks.some((path) => tree.has(path)) ? 'Static site' : undefined),
+  plan: async (tree) => plan(tree),
+};
+
+const marks = [
+  'index.html',
+  'public/index.html',
+  'dist/index.html',
+  'build/index.html',
+  'static.json',
+  'Staticfile',
+];
+const serverPath = 'opt/berth/static/server.mjs';
+
+export const serveCommand = `node /${serverPath}`;
+
+/** The server as files of a layer; the Node driver takes it for builds that only leave a site behind. */
+export function serverFiles(): { path: string; mode: number; content: string }[] {
+  return ['server.mjs', 'settings.mjs', 'respond.mjs'].map((name) => ({
+    path: `opt/berth/static/${name}`,
+    mode: 0o644,
+    content: readFileSync(new URL(name, import.meta.url), 'utf8'),
+  }));
+}
+
+async function plan(tree: SourceTree): Promise<BuildPlan> {
+  await checkSettings(tree);
+  return {
+    language: 'Static site',
+    warnings: [],
+    layers: [
+      { kind: 'seed', id: 'runtime', inImage: true, prefix: '/opt/berth/node' },
+      { kind: 'files', id: 'server', inImage: true, files: serverFiles() },
+      { kind: 'source', id: 'source', inImage: true, leaveOut: [] },
+    ],
+    defaultProcessTypes: { web: serveCommand },
+    env: { NODE_ENV: 'production' },
+    path: ['/opt/berth/node/bin'],
+    varsMatter: false,
+  };
+}
+
+/** A static.json that does not parse fails here, where the pusher sees it, and not when the server starts. */
+async function checkSettings(tree: SourceTree): Promise<void> {
+  const text = await tree.readText('static.json', 1024 * 1024);
+  if (text === undefined) return;
+  let settings: unknown;
+  try {
+    settings = JSON.parse(text);
+  } catch (cause) {
+    throw new AppError(
+      'invalid',
+      `static.json does not parse: ${cause instanceof Error ? cause.message : ''}`,
+      { hint: 'it is JSON: { "root": "public" }', cause },
+    );
+  }
+  const root =
+    typeof settings === 'object' && settings !== null && 'root' in settings ? settings.root : undefined;
+  if (
+    typeof root === 'string' &&
+    !tree.hasFolder(root.replace(/^\.?\/+|\/+$/g, '')) &&
+    !/^\.?\/*$/.test(root)
+  )
+    throw new AppError('invalid', `the folder "${root}" of static.json is not in the commit`, {
+      hint: 'commit it or change "root"',
+    });
+}

@@ -1,0 +1,85 @@
+// A stack recipe (recipe.json) as the command that makes it and the config of its image. Pure; used by make-stack.ts.
+import { createHash } from 'node:crypto';
+import type { ImageConfig } from '@berth/clients/engine-types.ts';
+import { bootstrapEnvironment } from './config.ts';
+
+export interface StackRecipe {
+  name: string;
+  suite: string;
+  tag: string;
+  components: string[];
+  packages: string[];
+  user: { name: string; uid: number; gid: number; home: string };
+}
+
+export interface BootstrapPlan {
+  argv: [string, ...string[]];
+  env: Record<string, string>;
+  tar: string;
+  mirror: string;
+}
+
+/** Raise it when the hooks below change what comes out. */
+const recipeVersion = 1;
+
+/** Changes when the recipe does: the image carries it as a label. Security updates come with `--refresh` of the cache or a new recipe. */
+export function stackKey(recipe: StackRecipe, arch: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([recipeVersion, recipe, arch]))
+    .digest('hex');
+}
+
+export function bootstrapPlan(
+  recipe: StackRecipe,
+  where: { arch: string; mirror: string; keyring: string; tar: string },
+): BootstrapPlan {
+  const { user, suite, components } = recipe;
+  const passwd = `${user.name}:x:${user.uid}:${user.gid}::${user.home}:/bin/bash`;
+  const security = where.mirror.replace(/\/debian\/?$/, '/debian-security');
+  return {
+    argv: [
+      'mmdebstrap',
+      '--mode=root',
+      '--variant=minbase',
+      `--architectures=${where.arch}`,
+      `--components=${components.join(',')}`,
+      `--include=${recipe.packages.join(',')}`,
+      '--format=tar',
+      // The engine makes its own /dev, and refuses device nodes in a layer.
+      '--skip=output/dev',
+      '--dpkgopt=path-exclude=/usr/share/doc/*',
+      '--dpkgopt=path-exclude=/usr/share/man/*',
+      '--dpkgopt=path-exclude=/usr/share/locale/*',
+      '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+      '--aptopt=Acquire::Languages "none"',
+      '--aptopt=Acquire::Retries "3"',
+      `--customize-hook=echo '${passwd}' >> "$1/etc/passwd"`,
+      `--customize-hook=echo '${user.name}:x:${user.gid}:' >> "$1/etc/group"`,
+      `--customize-hook=install -d -o ${user.uid} -g ${user.gid} -m 0755 "$1${user.home}"`,
+      // What differs from one run to the next.
+      '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/var/cache/ldconfig/aux-cache" "$1/etc/machine-id"',
+      '--customize-hook=find "$1/var/log" -type f -delete',
+      suite,
+      where.tar,
+      `deb [signed-by=${where.keyring}] ${where.mirror} ${suite} ${components.join(' ')}`,
+      `deb [signed-by=${where.keyring}] ${where.mirror} ${suite}-updates ${components.join(' ')}`,
+      `deb [signed-by=${where.keyring}] ${security} ${suite}-security ${components.join(' ')}`,
+    ],
+    env: bootstrapEnvironment(),
+    tar: where.tar,
+    mirror: where.mirror,
+  };
+}
+
+export function stackImageConfig(arch: string, key: string): ImageConfig {
+  return {
+    architecture: arch,
+    os: 'linux',
+    config: {
+      Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8'],
+      Cmd: ['/bin/bash'],
+      WorkingDir: '/',
+      Labels: { 'berth.stack': key },
+    },
+  };
+}
