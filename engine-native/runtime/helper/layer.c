@@ -77,7 +77,7 @@ static void names_free(struct names *names) {
 static int names_add(struct names *names, struct name *name) {
     if (names->count == names->cap) {
         size_t cap = names->cap ? names->cap * 2 : 64;
-        struct name **grown = realloc(names->list, cap * sizeof *grown);
+        struct name **grown = realloc(names->list, cap * sizeof(void *));
         if (!grown) {
             free(name);
             return -1;
@@ -138,7 +138,7 @@ static int read_names(struct walk *w, DIR *dir, struct names *names) {
     if (errno)
         return folder_failed(w, "read");
     if (names->count > 1)
-        qsort(names->list, names->count, sizeof *names->list, by_key);
+        qsort(names->list, names->count, sizeof(void *), by_key);
     return 0;
 }
 

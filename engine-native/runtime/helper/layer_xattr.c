@@ -8,8 +8,12 @@
 
 #include "../lib/cleanup.h"
 
-/* trusted.* and overlay's own would let a layer speak to the file system that mounts it. */
+/* trusted.* and overlay's own would let a layer speak to the file system that mounts it. A PAX key ends at
+ * its first
+ * '=', so a name that holds one cannot be written. */
 bool layer_xattr_allowed(const char *name) {
+    if (strchr(name, '='))
+        return false;
     return strcmp(name, "security.capability") == 0 ||
            (strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0 &&
             strncmp(name, "user.fuseoverlayfs.", 19) != 0);

@@ -70,9 +70,9 @@ static void discard(const struct helper *helper, const char *path) {
 int op_layer_untar(struct op_call *call, struct json_out *reply, struct err *err) {
     const char *dest = NULL;
     struct untar_options options;
-    struct untar_result result;
+    struct untar_result result = {0};
     struct tar_reader reader;
-    char hex[65];
+    char hex[65] = "";
     if (json_need_string(call->request, "dest", &dest, err) < 0 ||
         read_untar_options(call->request, &options, err) < 0)
         return -1;
@@ -129,9 +129,10 @@ static int open_layer(const struct op_call *call, struct layer_options *options,
         read_mtime(call->request, &options->has_mtime, &options->mtime, err) < 0 ||
         read_excludes(call->request, excludes, err) < 0)
         return -1;
-    if (strlen(given) >= PATH_MAX / 2)
+    size_t len = strlen(given);
+    if (len >= PATH_MAX / 2)
         return err_set(err, ERR_BAD_REQUEST, "\"base\" is too long");
-    strcpy(base, given);
+    memcpy(base, given, len + 1);
     if (place_clean_name(base, 0, err) < 0)
         return err_wrap(err, "\"base\"");
     options->base = base;

@@ -81,7 +81,7 @@ static int load_ruleset(const char *ruleset, struct err *err) {
 
 int op_nft_apply(struct op_call *call, struct json_out *reply, struct err *err) {
     const char *ruleset = NULL, *nft = find_nft();
-    char said[900];
+    char said[900] = "";
     int ends[2], status = 0;
     (void)reply;
     if (json_need_string(call->request, "ruleset", &ruleset, err) < 0)

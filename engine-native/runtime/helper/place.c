@@ -18,6 +18,8 @@
 int place_open(struct place *place, int root, place_made *made, void *context, struct err *err) {
     *place = (struct place){
         .root = root, .parent = -1, .parent_path = malloc(PATH_MAX), .made = made, .context = context};
+    struct stat st;
+    place->any_setgid = fstat(root, &st) < 0 || (st.st_mode & S_ISGID);
     return place->parent_path ? 0 : err_set(err, ERR_INTERNAL, "out of memory");
 }
 

@@ -15,6 +15,7 @@ struct place {
     char *parent_path; /* of the cached parent; entries come folder by folder */
     int parent;
     bool parent_cached;
+    bool any_setgid; /* a folder with the set-group-id bit is (or may be) there: children inherit its group */
     place_made *made;
     void *context;
 };

@@ -90,9 +90,9 @@ static void become_shim(int shim_fd, int spec_fd, int ready_fd) {
 /* vfork: the shim's exec replaces the borrowed memory at once, and copying page tables for it would cost
  * more. */
 __attribute__((noinline)) static pid_t spawn_shim(int shim_fd, int spec_fd, int ready_fd) {
-    pid_t pid = vfork();
+    pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
     if (pid == 0)
-        become_shim(shim_fd, spec_fd, ready_fd);
+        become_shim(shim_fd, spec_fd, ready_fd); /* NOLINT(clang-analyzer-unix.Vfork) */
     return pid;
 }
 

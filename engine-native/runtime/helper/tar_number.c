@@ -5,9 +5,7 @@
 
 static int base256(const unsigned char *field, size_t len, int64_t *out) {
     bool negative = field[0] & 0x40;
-    uint64_t value = negative ? ~0ull : 0;
-    uint64_t first = (field[0] & 0x3f) | (negative ? ~0x3full : 0);
-    value = first;
+    uint64_t value = (field[0] & 0x3f) | (negative ? ~0x3full : 0);
     for (size_t i = 1; i < len; i++) {
         if (value >> 55 != 0 && value >> 55 != 0x1ff)
             return -1;

@@ -274,7 +274,7 @@ static int read_header(struct tar_reader *r, struct tar_entry *e, struct long_na
         return 1;
     char *text = NULL;
     uint64_t size = e->size;
-    if (read_extension(r, size, &text, err) < 0)
+    if (read_extension(r, size, &text, err) < 0 || !text)
         return -1;
     if (slot == &r->pax && check_pax(text, size, err) < 0) {
         free(text);

@@ -87,14 +87,16 @@ struct pax {
 };
 
 static void pax_add(struct pax *pax, const char *key, const char *value, size_t value_len) {
+    if (pax->failed)
+        return;
     /* The length counts its own digits: grow it until it is true. */
     size_t rest = strlen(key) + value_len + 3, size = rest;
     char digits[24];
     while (size != rest + (size_t)snprintf(digits, sizeof digits, "%zu", size))
         size = rest + strlen(digits);
-    if (pax->cap - pax->len < size + 1) {
+    if (!pax->data || pax->cap - pax->len < size + 1) {
         size_t cap = (pax->len + size + 1) * 2;
-        char *grown = pax->failed ? NULL : realloc(pax->data, cap);
+        char *grown = realloc(pax->data, cap);
         if (!grown) {
             pax->failed = true;
             return;

@@ -104,6 +104,7 @@ static int root_entry(struct untar_state *s, const struct tar_entry *entry) {
         return err_set(s->err, ERR_BAD_REQUEST, "the root of the archive is not a folder");
     if (fchown(s->place.root, entry->uid, entry->gid) < 0 || fchmod(s->place.root, (mode_t)entry->mode) < 0)
         return err_sys(s->err, errno, "cannot set owner and mode of the root");
+    s->place.any_setgid |= (entry->mode & S_ISGID) != 0;
     return remember_folder(s, "", entry->mtime, entry->mtime_ns);
 }
 
@@ -155,6 +156,8 @@ int untar(struct tar_reader *reader, int root, const struct untar_options *optio
         return err_set(err, ERR_INTERNAL, "out of memory");
     mode_t before = umask(0);
     int done = place_open(&s.place, root, unnamed_folder, &s, err);
+    /* What an older tree holds is not known. */
+    s.place.any_setgid |= !options->fresh_root;
     if (done == 0 && options->fresh_root)
         done = unnamed_folder(&s, root, "", err);
     if (done == 0)

@@ -46,7 +46,13 @@ static void *arena(struct json_doc *doc, size_t size) {
 }
 
 static int fail(struct parser *p, const char *what) {
-    return err_set(p->err, ERR_BAD_REQUEST, "json: %s at byte %zu", what, (size_t)(p->at - p->text));
+    (void)err_set(p->err, ERR_BAD_REQUEST, "json: %s at byte %zu", what, (size_t)(p->at - p->text));
+    return -1;
+}
+
+static int out_of_memory(const struct parser *p) {
+    (void)err_set(p->err, ERR_INTERNAL, "out of memory");
+    return -1;
 }
 
 static void skip_space(struct parser *p) {
@@ -156,7 +162,7 @@ static int parse_string(struct parser *p, const char **text, size_t *len) {
         return fail(p, "unterminated string");
     char *buffer = arena(p->doc, (size_t)(close - p->at) + 1);
     if (!buffer)
-        return err_set(p->err, ERR_INTERNAL, "out of memory");
+        return out_of_memory(p);
     char *to = buffer;
     while (p->at < close) {
         unsigned char c = (unsigned char)*p->at;
@@ -247,7 +253,7 @@ static int parse_key(struct parser *p, const struct json *list, struct json *mem
     if (p->at == p->end || *p->at != '"')
         return fail(p, "member name expected");
     p->at++;
-    const char *key;
+    const char *key = NULL;
     if (parse_string(p, &key, &len) < 0)
         return -1;
     if (has_key(list->list.first, key))
@@ -276,7 +282,7 @@ static int parse_list(struct parser *p, struct json *list, char close) {
     for (;;) {
         struct json *item = arena(p->doc, sizeof *item);
         if (!item)
-            return err_set(p->err, ERR_INTERNAL, "out of memory");
+            return out_of_memory(p);
         memset(item, 0, sizeof *item);
         if (close == '}' && parse_key(p, list, item) < 0)
             return -1;

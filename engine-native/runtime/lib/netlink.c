@@ -23,9 +23,10 @@ struct ip {
 static int parse_ip(const char *text, bool with_prefix, struct ip *ip, struct err *err) {
     char copy[64];
     *ip = (struct ip){0};
-    if (strlen(text) >= sizeof copy)
+    size_t len = strlen(text);
+    if (len >= sizeof copy)
         return err_set(err, ERR_BAD_REQUEST, "\"%.80s\" is not an address", text);
-    strcpy(copy, text);
+    memcpy(copy, text, len + 1);
     char *slash = strchr(copy, '/');
     if (slash)
         *slash++ = '\0';
@@ -58,10 +59,13 @@ static int check_name(const char *name, struct err *err) {
 }
 
 static int parse_mac(const char *text, unsigned char mac[6], struct err *err) {
-    int used = 0;
-    if (sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx%n", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-               &mac[5], &used) != 6 ||
-        text[used] || (mac[0] & 1))
+    bool good = strlen(text) == 17 && strspn(text, "0123456789abcdefABCDEF:") == 17;
+    for (size_t i = 0; good && i < 6; i++) {
+        const char *at = text + i * 3;
+        good = at[0] != ':' && at[1] != ':' && at[2] == (i < 5 ? ':' : '\0');
+        mac[i] = (unsigned char)strtoul(at, NULL, 16);
+    }
+    if (!good || (mac[0] & 1))
         return err_set(err, ERR_BAD_REQUEST, "\"%.40s\" is not a unicast mac address", text);
     return 0;
 }
