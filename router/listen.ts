@@ -7,6 +7,9 @@ import type { ProxyParts } from './proxy-parts.ts';
 import { sweepConnection } from './sweep-connections.ts';
 import { plainAddress, type TrustedPeers } from './trusted-peers.ts';
 
+/** During a stop: how long a new connection may take to send its request. */
+const firstRequestMs = 500;
+
 export interface ListenOptions {
   host: string;
   port: number;
@@ -62,7 +65,8 @@ export class Listener {
     this.#server.close();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#allClosed = resolve;
-    for (const connection of this.#connections) if (!connection.exchange) connection.endWith('');
+    for (const connection of this.#connections)
+      if (!connection.exchange && connection.requests > 0) connection.endWith('');
     if (this.#connections.size === 0) resolve();
     const limit = setTimeout(resolve, this.#parts.limits.stopMs);
     await promise;
@@ -97,7 +101,12 @@ export class Listener {
     const now = performance.now();
     const sinceLastMs = now - this.#sweptAt;
     this.#sweptAt = now;
-    for (const connection of this.#connections) sweepConnection(connection, this.#parts, now, sinceLastMs);
+    for (const connection of this.#connections) {
+      sweepConnection(connection, this.#parts, now, sinceLastMs);
+      // A visitor who connected just before the stop still gets an answer to the request that is on its way.
+      const isUnused = !connection.exchange && connection.headSince === 0;
+      if (this.#isStopping && isUnused && now - connection.activeAt > firstRequestMs) connection.endWith('');
+    }
     this.#parts.pool.sweep(now);
   }
 }

@@ -116,8 +116,9 @@ function relayBody(
   if (!responseBody || !upstream) return false;
   const end = responseBody.scan(bytes, from, size);
   if (responseBody.problem !== '') {
-    // What came before the fault was valid, but the client must not wait for an end that never comes.
-    failExchange(exchange, parts, headText === '' ? 'H18' : 'H17');
+    // A fault in the first read can still be told with a page; later only the connection's end tells it.
+    if (headText !== '') exchange.stage = Stage.sent;
+    failExchange(exchange, parts, 'H17');
     return false;
   }
   const goesOn = writeRanges(exchange, bytes, headText);
