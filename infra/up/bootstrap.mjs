@@ -47,7 +47,8 @@ async function main(args) {
   // Only the environment's own options: a debugger or a heap limit of the caller's is not for the platform.
   const { NODE_OPTIONS: _, ...env } = process.env;
   const program = join(repository, 'infra/up', command.program);
-  await become([ownNode(repository), program, name, ...rest], { env });
+  const cache = join(repository, 'node_modules/.cache/berth');
+  await become([ownNode(repository), program, name, ...rest], { env: { NODE_COMPILE_CACHE: cache, ...env } });
 }
 
 /**

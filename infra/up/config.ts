@@ -7,6 +7,11 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { integer, readConfig, text } from '@berth/kit/config.ts';
 
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Where Node keeps compiled code of this clone; as trustworthy as the code itself, since it lies beside it. */
+export const compileCache = join(repository, 'node_modules/.cache/berth');
+
 const settings = {
   BERTH_HTTP_PORT: integer('the port on which apps are served', 1, 65535, 8080),
   BERTH_HTTP_HOST: text('the address on which apps are served', '127.0.0.1'),
@@ -15,10 +20,7 @@ const settings = {
   BERTH_DATA: text('the folder of everything that survives', '/var/lib/berth'),
   DATABASE_URL: text('a PostgreSQL to use instead of an own one', ''),
   REDIS_URL: text('a Redis to use instead of an own one', ''),
-  BERTH_PARTS: text(
-    'the folder that holds the parts, as the repository does',
-    fileURLToPath(new URL('../..', import.meta.url)),
-  ),
+  BERTH_PARTS: text('the folder that holds the parts, as the repository does', repository),
 };
 
 /** One platform on this machine: two with different data folders run side by side. */
@@ -108,7 +110,7 @@ export function passedEnvironment(): Record<string, string> {
 export function callerEnvironment(): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) if (value !== undefined) env[name] = value;
-  return env;
+  return { NODE_COMPILE_CACHE: compileCache, ...env };
 }
 
 /** Whose login is kept: the homes of this user and of the one who called sudo. */

@@ -1,7 +1,7 @@
 // The parts of the platform as data: where each lives, what it waits for, how much memory its heap may take, and the environment all share.
 // Read by the supervisor. The names of the variables are the contract between the parts.
 import { join } from 'node:path';
-import type { Platform } from './config.ts';
+import { compileCache, type Platform } from './config.ts';
 
 export interface Part {
   name: string;
@@ -55,8 +55,8 @@ export function partEnvironment(platform: Platform): Record<string, string> {
     BERTH_ROUTER_SNAPSHOT: join(dataDir, 'router/table.json'),
     BERTH_ROUTER_LOG: join(platform.logDir, 'requests.log'),
     BERTH_KEY_FILE: join(dataDir, 'keys/config.key'),
-    // Compiled code of all parts, kept between starts: a restart of a part then costs a third.
-    NODE_COMPILE_CACHE: join(dataDir, 'cache/node'),
+    // Compiled code, kept between starts: a start costs a quarter, and no part loads the type stripper (20 MB each).
+    NODE_COMPILE_CACHE: compileCache,
     // glibc's per-thread arenas keep freed memory of threads that never allocate again.
     MALLOC_ARENA_MAX: '2',
     // Name look-ups and file reads share these threads; four stacks and arenas a part are more than it uses.

@@ -26,9 +26,10 @@ export function commandLine(pid: number): string[] {
     .filter((word) => word !== '');
 }
 
-/** The short name that `ps` shows. */
+/** The name that `ps` shows: the title a part gave itself, or the program's. */
 export function commandName(pid: number): string {
-  return readOr(`/proc/${pid}/comm`, '').trim();
+  const title = commandLine(pid)[0]?.trim() ?? '';
+  return title.startsWith('berth-') ? title : readOr(`/proc/${pid}/comm`, '').trim();
 }
 
 /** All processes whose arguments, environment or cgroup name one of the marks; never this process itself. */
