@@ -1,3 +1,4 @@
+// Proves that the chunk grammar is followed exactly, whatever pieces the bytes come in.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';

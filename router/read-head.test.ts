@@ -1,3 +1,4 @@
+// Proves that heads are read strictly and that what is accepted means the same to another parser.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';

@@ -1,3 +1,4 @@
+// Proves the log lines, their bounds and the file they go to.
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,8 @@
 // Puts the router together and starts it: table from disk, public port, admin socket, route stream. Called by main and by tests.
 // Must serve before the controller answers.
 import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { HttpClient } from '@berth/clients/http-client.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import { startAdminSocket } from './admin-socket.ts';
@@ -40,32 +42,16 @@ export interface Router {
 }
 
 export async function startRouter(options: RouterOptions): Promise<Router> {
-  const { log } = options;
-  const limits = { ...defaultLimits, ...options.limits };
+  const { log, host, port, fd } = options;
+  for (const path of [options.snapshotPath, options.logPath, options.adminSocket])
+    if (path !== '') mkdirSync(dirname(path), { recursive: true });
   const logFile = options.logPath === '' ? undefined : new LogFile(options.logPath);
-  const pool = new UpstreamPool(limits);
-  const held = new HoldQueue(limits.waitingRequests);
   let sync: RouteSync | undefined;
-  const table = new RouteTable({
-    targetLeft: (target) => pool.forget(target),
-    targetDrained: () => sync?.drained(),
-    changed: () => held.wake((exchange) => dispatchExchange(exchange, parts)),
-  });
-  const parts: ProxyParts = { table, pool, held, log: new RequestLog(logFile), limits };
-  const snapshot =
-    options.snapshotPath === ''
-      ? undefined
-      : new SnapshotWriter(
-          options.snapshotPath,
-          () => ({ version: table.version, routes: table.routes() }),
-          log,
-        );
-  const lastTable = snapshot && (await readSnapshot(options.snapshotPath, log));
-  if (lastTable) table.apply(lastTable);
+  const parts = createParts(options, logFile, () => sync?.drained());
+  const { table } = parts;
+  const snapshot = await openSnapshot(options.snapshotPath, table, log);
 
-  const { host, port, fd } = options;
-  const trusted = new TrustedPeers(options.trustedProxies);
-  const listener = new Listener(parts, { host, port, fd, trusted });
+  const listener = new Listener(parts, { host, port, fd, trusted: new TrustedPeers(options.trustedProxies) });
   await listener.start();
 
   const stopping = new AbortController();
@@ -74,19 +60,18 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     options.controllerSocket === ''
       ? undefined
       : new HttpClient({ socketPath: options.controllerSocket, name: 'the controller' });
-  if (client)
-    sync = new RouteSync({
-      client,
-      routerId,
-      table,
-      log,
-      signal: stopping.signal,
-      applied: () => snapshot?.changed(),
-    });
+  const { signal } = stopping;
+  const applied = () => snapshot?.changed();
+  if (client) sync = new RouteSync({ client, routerId, table, log, signal, applied });
   const following = sync?.run();
-  const facts = { parts, listener, routerId, isConnected: () => sync?.isConnected ?? false, logFile };
-  const admin =
-    options.adminSocket === '' ? undefined : await startAdminSocket(options.adminSocket, adminFacts(facts));
+  const facts = adminFacts({
+    parts,
+    listener,
+    routerId,
+    isConnected: () => sync?.isConnected ?? false,
+    logFile,
+  });
+  const admin = options.adminSocket === '' ? undefined : await startAdminSocket(options.adminSocket, facts);
 
   const stop = async () => {
     await listener.stop();
@@ -95,11 +80,36 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     client?.close();
     admin?.close();
     admin?.closeAllConnections();
-    pool.close();
+    parts.pool.close();
     await snapshot?.close();
     await logFile?.close();
   };
   return { port: listener.port, table, parts, listener, stop };
+}
+
+function createParts(options: RouterOptions, logFile: LogFile | undefined, drained: () => void): ProxyParts {
+  const limits = { ...defaultLimits, ...options.limits };
+  const pool = new UpstreamPool(limits);
+  const held = new HoldQueue(limits.waitingRequests);
+  const table = new RouteTable({
+    targetLeft: (target) => pool.forget(target),
+    targetDrained: drained,
+    changed: () => held.wake((exchange) => dispatchExchange(exchange, parts)),
+  });
+  const parts: ProxyParts = { table, pool, held, log: new RequestLog(logFile), limits };
+  return parts;
+}
+
+/** Puts the table on disk in force, and gives the writer that keeps it there. */
+async function openSnapshot(
+  path: string,
+  table: RouteTable,
+  log: Logger,
+): Promise<SnapshotWriter | undefined> {
+  if (path === '') return undefined;
+  const lastTable = await readSnapshot(path, log);
+  if (lastTable) table.apply(lastTable);
+  return new SnapshotWriter(path, () => ({ version: table.version, routes: table.routes() }), log);
 }
 
 interface RunningFacts {

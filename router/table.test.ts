@@ -1,3 +1,4 @@
+// Proves which instance a host leads to, and when an instance has left.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Route, RouteTarget } from '@berth/contract/route.ts';
