@@ -295,13 +295,13 @@ void client_input_has_room(struct process *process) {
         update_events(client);
 }
 
-void client_end_streams(struct process *process, const char *last) {
+void client_end_streams(struct process *process, const char *last, size_t len) {
     struct client *next;
 
     for (struct client *client = process->clients; client; client = next) {
         next = client->next_attached;
         if (last && !process->tty)
-            send_frame(client, 3, last, strlen(last));
+            send_frame(client, 3, last, len);
         client->process = NULL;
         client->closing = true;
         (void)flush_client(client);

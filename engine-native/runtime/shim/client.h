@@ -46,7 +46,7 @@ void client_attach(struct client *client, struct process *process);
 void client_broadcast(struct process *process, enum log_stream stream, const char *data, size_t len);
 void client_input_has_room(struct process *process);
 /* Ends the streams of a finished process, behind their output; `last` is a frame of type 3, or NULL. */
-void client_end_streams(struct process *process, const char *last);
+void client_end_streams(struct process *process, const char *last, size_t len);
 
 struct client *client_list(void);
 void client_close(struct client *client);

@@ -124,9 +124,8 @@ static size_t escape(char *out, const char *text, size_t len) {
             continue;
         }
         if (c < 0x80) {
-            memcpy(out + n, "\\u00", 4);
-            out[n + 4] = hex[c >> 4];
-            out[n + 5] = hex[c & 15];
+            const char code[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+            memcpy(out + n, code, sizeof(code));
             n += 6;
             i++;
             continue;

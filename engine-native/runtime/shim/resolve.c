@@ -56,8 +56,10 @@ static int follow_link(int dir_fd, const char *before, const char *name, const c
     if (n < 0)
         return -1;
     target[n] = '\0';
-    int len = target[0] == '/' ? snprintf(out, PATH_MAX, "%s/%s", target, rest)
-                               : snprintf(out, PATH_MAX, "%s/%s/%s", before, target, rest);
+    /* No slash at the end: it would ask for a directory. */
+    const char *slash = *rest ? "/" : "";
+    int len = target[0] == '/' ? snprintf(out, PATH_MAX, "%s%s%s", target, slash, rest)
+                               : snprintf(out, PATH_MAX, "%s/%s%s%s", before, target, slash, rest);
     if (len < 0 || len >= PATH_MAX) {
         errno = ENAMETOOLONG;
         return -1;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@
 #include "sync.h"
 
 #define LAYERS_MAX 512
+/* A layer on a dead disk must end a start before the shim's own limit does. */
+#define ASSEMBLE_TIMEOUT_MS 10000
 
 /* Open layers: every lower, and the directory that holds upper and work (overlayfs wants those two on one
  * mount). */
@@ -184,7 +187,7 @@ static int mount_by_path(const struct spec *spec, int userns_fd, struct err *err
                             "upperdir=s/%s,workdir=s/%s,redirect_dir=off%s,lowerdir=", layers.upper_name,
                             layers.work_name, spec->root_volatile ? ",volatile" : "");
     for (size_t i = 0; i < layers.lower_count && len < sizeof(options); i++) {
-        char name[16];
+        char name[24];
         (void)snprintf(name, sizeof(name), "%zu", i);
         if (attach_layer(layers.lower[i], name, err))
             return -1;
@@ -220,13 +223,15 @@ int rootfs_open_by_path(const struct spec *spec, int userns_fd, struct err *err)
         _exit(0);
     }
     (void)close(pair[1]);
-    int rc =
-        pid < 0 ? err_sys(err, errno, "cannot fork") : sync_receive(pair[0], SYNC_STDIO, &root, 1, -1, err);
+    int rc = pid < 0 ? err_sys(err, errno, "cannot fork")
+                     : sync_receive(pair[0], SYNC_STDIO, &root, 1, ASSEMBLE_TIMEOUT_MS, err);
     if (rc == 1)
         (void)err_set(err, ERR_INTERNAL, "the process that mounts the layers died");
     (void)close(pair[0]);
-    if (pid > 0)
+    if (pid > 0) {
+        (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
+    }
     return rc == 0 ? root : -1;
 }
 

@@ -86,7 +86,7 @@ static void on_main_finished(struct process *process) {
     shim.container.pid = -1;
     container_clean_up(&shim.container);
     shim.ended = true;
-    client_end_streams(process, NULL);
+    client_end_streams(process, NULL, 0);
     for (struct client *client = client_list(); client; client = client->next)
         if (client->waiting)
             answer_wait(client);
@@ -117,7 +117,7 @@ static void on_exec_finished(struct process *process) {
     json_open_object(&out);
     json_put_int(&out, "exitCode", process_exit_code(process));
     json_close_object(&out);
-    client_end_streams(process, json_out_finish(&out, &err) == 0 ? out.data : NULL);
+    client_end_streams(process, json_out_finish(&out, &err) == 0 ? out.data : NULL, out.len);
     for (struct client *client = client_list(); client; client = client->next)
         if (client->exec_wait == process)
             answer_exec_wait(client);

@@ -1,0 +1,114 @@
+/* cgroup v2 without its controllers: a directory below an empty hierarchy still has freeze, kill and the
+ * device program. Skipped where no cgroup2 is mounted or we are not root. */
+#include "../shim/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static char path[64];
+
+static struct spec plain_spec(void) {
+    return (struct spec){.cgroup = path};
+}
+
+static pid_t child_in(const struct cgroup *cgroup, int (*run)(void)) {
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (cgroup_write(cgroup->dir[0], "cgroup.procs", "0"))
+            _exit(99);
+        _exit(run());
+    }
+    return pid;
+}
+
+static int sleeps(void) {
+    for (;;)
+        if (pause() == 0)
+            return 1;
+}
+
+static int opens(const char *device) {
+    int fd = open(device, O_RDWR | O_NONBLOCK);
+    if (fd >= 0)
+        (void)close(fd);
+    return fd >= 0 ? 0 : errno;
+}
+
+/* null may be opened, the kernel's message buffer (1:11) may not. */
+static int uses_devices(void) {
+    if (opens("/dev/null") != 0 || opens("/dev/urandom") != 0)
+        return 1;
+    int refused = opens("/dev/kmsg");
+    return refused == EPERM || refused == ENOENT ? 0 : 2;
+}
+
+static void devices_and_removal(void) {
+    struct cgroup cgroup;
+    struct err err = {0};
+    struct spec spec = plain_spec();
+    int status = -1;
+
+    CHECK(cgroup_create(&spec, &cgroup, &err) == 0);
+    CHECK(cgroup.version == 2);
+    CHECK(waitpid(child_in(&cgroup, uses_devices), &status, 0) > 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    pid_t pid = child_in(&cgroup, sleeps);
+    for (int i = 0; i < 1000 && cgroup_read_field(cgroup.dir[0], "cgroup.events", "populated") == 0; i++)
+        (void)usleep(1000);
+    CHECK(cgroup_freeze(&cgroup, true, &err) == 0);
+    CHECK(cgroup_read_field(cgroup.dir[0], "cgroup.events", "frozen") == 1);
+    CHECK(cgroup_signal(&cgroup, SIGKILL, &err) == 0); /* frozen or not */
+    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    pid = child_in(&cgroup, sleeps);
+    (void)usleep(20000);
+    cgroup_remove(&cgroup); /* kills what is left */
+    CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+}
+
+static void missing_controller_is_named(void) {
+    struct cgroup cgroup;
+    struct err err = {0};
+    struct spec spec = plain_spec();
+    char controllers[256], full[128];
+    int root = open(cgroup_mount, O_RDONLY | O_DIRECTORY);
+
+    CHECK(cgroup_read(root, "cgroup.controllers", controllers, sizeof(controllers)) == 0);
+    (void)close(root);
+    spec.resources.pids = 10;
+    int rc = cgroup_create(&spec, &cgroup, &err);
+    if (strstr(controllers, "pids")) {
+        CHECK(rc == 0 && cgroup_read_number(cgroup.dir[0], "pids.max") == 10);
+        cgroup_remove(&cgroup);
+    } else {
+        CHECK(rc == -1 && err.code == ERR_CGROUP && strstr(err.message, "\"pids.max\""));
+    }
+    (void)snprintf(full, sizeof(full), "%s/%s", cgroup_mount, path);
+    CHECK(access(full, F_OK) != 0); /* nothing is left, whatever happened */
+}
+
+int main(void) {
+    static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+    struct statfs fs;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (geteuid() != 0 || statfs(mounts[i], &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
+            continue;
+        cgroup_mount = mounts[i];
+        (void)snprintf(path, sizeof(path), "berth-unit-%d/leaf", getpid());
+        devices_and_removal();
+        missing_controller_is_named();
+        return checks_done("cgroup_v2");
+    }
+    (void)puts("cgroup_v2: skipped, no cgroup2 here");
+    return 0;
+}
