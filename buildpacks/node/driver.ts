@@ -181,17 +181,22 @@ const quietNpm = {
   npm_config_loglevel: 'warn',
 };
 
-const managerEnv: Record<string, string> = {
-  ...quietNpm,
-  YARN_CACHE_FOLDER: '/cache/yarn',
-  YARN_ENABLE_GLOBAL_CACHE: 'false',
-  YARN_ENABLE_TELEMETRY: '0',
-  // Plug'n'play would make `node server.js` fail without yarn around it.
-  YARN_NODE_LINKER: 'node-modules',
-  npm_config_store_dir: '/cache/pnpm',
-  // Links into the store do not survive in a layer.
-  npm_config_package_import_method: 'copy',
-  NODE_ENV: 'production',
+/** Settings of each manager; the others would complain about names they do not know. */
+const managerEnv: Record<PackageManager['kind'], Record<string, string>> = {
+  npm: {},
+  pnpm: {
+    npm_config_store_dir: '/cache/pnpm',
+    // Links into the store do not survive in a layer.
+    npm_config_package_import_method: 'copy',
+  },
+  'yarn-classic': { YARN_CACHE_FOLDER: '/cache/yarn' },
+  'yarn-berry': {
+    YARN_CACHE_FOLDER: '/cache/yarn',
+    YARN_ENABLE_GLOBAL_CACHE: 'false',
+    YARN_ENABLE_TELEMETRY: '0',
+    // Plug'n'play would make `node server.js` fail without yarn around it.
+    YARN_NODE_LINKER: 'node-modules',
+  },
 };
 
 function appStep(facts: Facts, id: string): RunLayer {
@@ -211,7 +216,7 @@ function appStep(facts: Facts, id: string): RunLayer {
     stack: mayCompile ? 'build' : 'run',
     user: 'app',
     script: '',
-    env: managerEnv,
+    env: { ...quietNpm, ...managerEnv[manager.kind], NODE_ENV: 'production' },
     path: nodePath,
     vars: mayCompile ? 'all' : 'install',
     caches: { [manager.label]: `/cache/${manager.label}` },
@@ -240,14 +245,11 @@ function layeredBuild(facts: Facts, source: PlannedLayer): PlannedLayer[] {
       .filter((path) => path !== 'package.json')
       .map((path) => `${path} ${facts.tree.entries.get(path)?.oid}`),
   ];
-  const install = (id: string, command: string): RunLayer => ({
-    ...appStep(facts, id),
-    key: [...key, command],
-    script: command,
-    // yarn berry installs in place of focusing when only all packages are wanted; CI makes pnpm ask nothing.
-    env: { ...managerEnv, CI: 'true' },
-    files,
-  });
+  const install = (id: string, command: string): RunLayer => {
+    const step = appStep(facts, id);
+    // CI: pnpm must not ask.
+    return { ...step, key: [...key, command], script: command, files, env: { ...step.env, CI: 'true' } };
+  };
   const hasDevelopment = Object.keys(facts.manifest.devDependencies).length > 0;
   const buildsWithMore =
     buildScript !== undefined && hasDevelopment && hasPackages && !facts.keepsDevelopment;

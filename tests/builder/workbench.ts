@@ -1,0 +1,215 @@
+// A builder with a real engine, a real git repository and a fake controller: what the builder's whole-behaviour tests stand on.
+// Everything lies in folders of its own and is gone after `close()`.
+
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readBuilderConfig } from '@berth/builder/config.ts';
+import { ControllerApi } from '@berth/builder/controller-api.ts';
+import { LayerRecords } from '@berth/builder/layer-records.ts';
+import { findPlatformNode } from '@berth/builder/platform-node.ts';
+import { runBuild, type Workshop } from '@berth/builder/run-build.ts';
+import { buildSources } from '@berth/builder/sources.ts';
+import { prepareEngine } from '@berth/builder/steps/prepare-engine.ts';
+import { EngineClient } from '@berth/clients/engine-client.ts';
+import { makeStack } from '@berth/infra/stacks/make-stack.ts';
+import { createLogger } from '@berth/kit/logging.ts';
+import { runCommandOk, startCommand } from '@berth/kit/run-command.ts';
+import { type FakeBuild, FakeController } from './fake-controller.ts';
+
+/** The stack's archive outlives a test run: making it takes a minute and a mirror. */
+const stackCache = process.env['BERTH_TEST_STACKS'] ?? '/var/tmp/berth-test-stacks';
+
+export type Files = Record<string, string | null>;
+
+export interface BuildOptions {
+  app?: string;
+  vars?: Record<string, string>;
+  /** Called while the build runs. */
+  meanwhile?: (build: FakeBuild) => Promise<void>;
+}
+
+export interface Workbench {
+  engine: EngineClient;
+  controller: FakeController;
+  shop: Workshop;
+  /** Commits the files as the app's whole tree (null: none) and builds that commit. */
+  build(files: Files, options?: BuildOptions): Promise<FakeBuild & { ms: number }>;
+  /** Runs a command in an image and gives its output. */
+  runIn(
+    image: string,
+    command: string,
+    env?: Record<string, string>,
+  ): Promise<{ exitCode: number; output: string }>;
+  close(): Promise<void>;
+}
+
+export async function openWorkbench(
+  limits: Record<string, string> = {},
+  settings: { name?: string } = {},
+): Promise<Workbench> {
+  const folder = mkdtempSync('/tmp/berth-builder-test-');
+  const engineSocket = join(folder, 'engine.sock');
+  const run = `/run/berth-builder-${folder.slice(-6)}`;
+  const child = startCommand(
+    [process.execPath, new URL('../../engine-native/daemon/main.ts', import.meta.url).pathname],
+    {
+      env: {
+        PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+        BERTH_ENGINE_SOCKET: engineSocket,
+        BERTH_ENGINE_ROOT: join(folder, 'engine'),
+        BERTH_ENGINE_RUN: run,
+        BERTH_ENGINE_NAME: settings.name ?? 'bbt2',
+        BERTH_LOG_LEVEL: 'warn',
+      },
+      stdio: ['ignore', 'inherit', 'inherit'],
+    },
+  );
+  const engine = new EngineClient(engineSocket);
+  await untilReady(engine);
+  const controller = new FakeController();
+  const controllerSocket = join(folder, 'controller.sock');
+  await controller.listen(controllerSocket);
+  await makeStack(engine, stackCache);
+  await prepareEngine(engine);
+  const config = readBuilderConfig({
+    ...process.env,
+    BERTH_DATA: folder,
+    BERTH_CONTROLLER_SOCKET: controllerSocket,
+    BERTH_ENGINE_SOCKET: engineSocket,
+    REDIS_URL: 'unix:///not-used',
+    ...limits,
+  });
+  const api = new ControllerApi(controllerSocket);
+  const shop: Workshop = {
+    config,
+    controller: api,
+    engine,
+    records: new LayerRecords(join(config.dataDir, 'layers')),
+    platformNode: await findPlatformNode(config.npmDir),
+    sources: buildSources(config.machineEnv),
+    varsSecret: Buffer.alloc(32, 1),
+    log: createLogger('builder-test', process.env['BERTH_LOG_LEVEL'] ?? 'fatal'),
+  };
+  let count = 0;
+  return {
+    engine,
+    controller,
+    shop,
+    build: (files, options = {}) =>
+      buildCommit(shop, controller, folder, files, { ...options, number: ++count }),
+    runIn: (image, command, env = {}) => runIn(engine, image, command, env),
+    close: async () => {
+      const containers = await engine.listContainers({ all: true });
+      for (const { Id } of containers) await engine.removeContainer(Id, { force: true });
+      await engine.removeNetwork('berth-builds');
+      api.close();
+      await controller.close();
+      engine.close();
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+      rmSync(folder, { recursive: true, force: true });
+      rmSync(run, { recursive: true, force: true });
+    },
+  };
+}
+
+async function untilReady(engine: EngineClient): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await engine.ping();
+    } catch (error) {
+      if (attempt > 100) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+async function buildCommit(
+  shop: Workshop,
+  controller: FakeController,
+  folder: string,
+  files: Files,
+  options: BuildOptions & { number: number },
+): Promise<FakeBuild & { ms: number }> {
+  const app = options.app ?? 'sample';
+  const { repository, commit, tree } = await commitFiles(join(folder, 'repositories', app), files);
+  const build = controller.add({
+    id: `build-${options.number}`,
+    number: options.number,
+    epoch: options.number * 10,
+    appId: `app-${app}`,
+    appName: app,
+    commit,
+    tree,
+    repository,
+    objectDirectories: [],
+    buildVars: options.vars ?? {},
+  });
+  const begun = performance.now();
+  const running = runBuild(shop, build.started.id);
+  await options.meanwhile?.(build);
+  await running;
+  return Object.assign(build, { ms: performance.now() - begun });
+}
+
+/** The files as a commit of a bare repository, without history. */
+export async function commitFiles(
+  repository: string,
+  files: Files,
+): Promise<{ repository: string; commit: string; tree: string }> {
+  const work = `${repository}-work`;
+  rmSync(work, { recursive: true, force: true });
+  mkdirSync(work, { recursive: true });
+  for (const [path, content] of Object.entries(files)) {
+    if (content === null) continue;
+    mkdirSync(dirname(join(work, path)), { recursive: true });
+    writeFileSync(join(work, path), content);
+  }
+  const env = {
+    PATH: '/usr/bin:/bin',
+    HOME: '/nonexistent',
+    GIT_DIR: repository,
+    GIT_WORK_TREE: work,
+    GIT_AUTHOR_NAME: 'a',
+    GIT_AUTHOR_EMAIL: 'a@example.org',
+    GIT_COMMITTER_NAME: 'a',
+    GIT_COMMITTER_EMAIL: 'a@example.org',
+    GIT_AUTHOR_DATE: '1700000000 +0000',
+    GIT_COMMITTER_DATE: '1700000000 +0000',
+  };
+  const git = async (...args: string[]) =>
+    (await runCommandOk(['git', ...args], { env, cwd: work })).stdout.toString().trim();
+  await git('init', '-q');
+  await git('add', '-A', '-f', '.');
+  const tree = await git('write-tree');
+  const commit = await git('commit-tree', '-m', 'test', tree);
+  rmSync(work, { recursive: true, force: true });
+  return { repository, commit, tree };
+}
+
+async function runIn(
+  engine: EngineClient,
+  image: string,
+  command: string,
+  env: Record<string, string>,
+): Promise<{ exitCode: number; output: string }> {
+  const container = await engine.createContainer({
+    Image: image,
+    Entrypoint: [],
+    Cmd: ['/bin/sh', '-c', command],
+    Env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+    HostConfig: { NetworkMode: 'none', Memory: 512 * 1024 * 1024 },
+  });
+  try {
+    const attached = await engine.attach(container);
+    await engine.startContainer(container);
+    let output = '';
+    for await (const { data } of attached.output()) output += data.toString('utf8');
+    const { exitCode } = await engine.waitContainer(container);
+    return { exitCode, output };
+  } finally {
+    await engine.removeContainer(container, { force: true });
+  }
+}
