@@ -23,8 +23,9 @@ export function readEnvironment(env: Record<string, string | undefined> = proces
 
 /** The environment of the programs we start (git). */
 export function childEnvironment(): Record<string, string> {
+  const own = new Set(['NODE_COMPILE_CACHE', 'BERTH_LAUNCHER', 'BERTH_TOKEN']);
   const entries = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined,
+    (entry): entry is [string, string] => entry[1] !== undefined && !own.has(entry[0]),
   );
   return Object.fromEntries(entries);
 }

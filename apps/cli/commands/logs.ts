@@ -78,7 +78,7 @@ function print(input: Input, line: LogLine): void {
   output.line(`${output.colored(`${line.time} ${origin}`, color)} ${clean(output.isTerminal, line.message)}`);
 }
 
-// Built from text: control characters cannot stand in a literal.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: a colour is an escape sequence
 const colour = /(\u001b\[[0-9;]*m)/;
 
 /** An app may print colours, and a pipe gets its bytes; what else steers a terminal does not pass. */
