@@ -8,21 +8,22 @@ export interface StartFailure {
 }
 
 /** How long a wrong socket is watched before it is called wrong: the right one may open after it. */
-const wrongAddressMs = 5_000;
-/** Longer for another port: a debugger or an admin port is often open before the app itself. */
-const wrongPortMs = 10_000;
+const wrongSocketMs = 5_000;
 
-/** What a look at the listening sockets says after `listeningMs` of seeing the same wrong ones; undefined: it may still come right. */
+/**
+ * What a look at the listening sockets says after `listeningMs` of seeing some; undefined: it may still come right. A socket of another port
+ * on the loopback address alone is not judged early: it is more likely a debugger than the app.
+ */
 export function judgeSockets(
   sockets: readonly ListeningSocket[],
   port: number,
   listeningMs: number,
 ): StartFailure | undefined {
-  if (sockets.length === 0 || sockets.some((socket) => socket.port === port && !isLoopback(socket.address)))
-    return undefined;
-  const wrongAddress = sockets.find((socket) => socket.port === port);
-  if (listeningMs < (wrongAddress ? wrongAddressMs : wrongPortMs)) return undefined;
-  return wrongSocket(wrongAddress ?? (sockets[0] as ListeningSocket), port);
+  const isRight = sockets.some((socket) => socket.port === port && !isLoopback(socket.address));
+  if (isRight || listeningMs < wrongSocketMs) return undefined;
+  const wrong =
+    sockets.find((socket) => socket.port === port) ?? sockets.find((socket) => !isLoopback(socket.address));
+  return wrong && wrongSocket(wrong, port);
 }
 
 export function explainTimeout(

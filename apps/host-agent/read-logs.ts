@@ -25,17 +25,17 @@ export interface LogDeps {
 export async function readLogs(query: LogQuery, deps: LogDeps): Promise<void> {
   const followed = new Set<string>();
   const follows: Promise<void>[] = [];
-  const begin = (container: ContainerSummary, after: string | undefined) => {
+  const begin = (container: ContainerSummary, from: FollowFrom) => {
     if (followed.has(container.Id) || deps.signal.aborted) return;
     followed.add(container.Id);
-    follows.push(follow(container, after, deps).catch(() => {}));
+    follows.push(follow(container, from, deps).catch(() => {}));
   };
   // containers that start from here on are noted before the list is read: none falls between the two
   let isListed = false;
   const early: string[] = [];
   const beginNew = async (id: string) => {
     const container = (await find(query, deps)).find(({ Id }) => Id === id);
-    if (container) begin(container, undefined);
+    if (container) begin(container, {});
   };
   const onStart = (id: string) => {
     if (isListed) void beginNew(id).catch(() => {});
@@ -48,7 +48,7 @@ export async function readLogs(query: LogQuery, deps: LogDeps): Promise<void> {
     if (!query.follow) return;
     for (const container of containers)
       if (container.State === 'running' || container.State === 'created')
-        begin(container, lastTimes.get(container.Id));
+        begin(container, followFrom(lastTimes.get(container.Id), query.lines));
     isListed = true;
     for (const id of early) onStart(id);
     await aborted(deps.signal);
@@ -84,9 +84,25 @@ async function writeNewest(
   return lastTimes;
 }
 
-async function follow(container: ContainerSummary, after: string | undefined, deps: LogDeps): Promise<void> {
+/** Where following begins: after a line that was shown, at the end, or (empty) at the container's first line. */
+interface FollowFrom {
+  after?: string;
+  tail?: number;
+}
+
+function followFrom(lastTime: string | undefined, lines: number): FollowFrom {
+  if (lastTime !== undefined) return { after: lastTime };
+  return lines === 0 ? { tail: 0 } : {}; // it has printed nothing yet, or nothing of it was asked for
+}
+
+async function follow(container: ContainerSummary, from: FollowFrom, deps: LogDeps): Promise<void> {
   const process = container.Labels[labels.process] ?? '';
-  const options = after === undefined ? { follow: true } : { follow: true, since: sinceSeconds(after) };
+  const { after, tail } = from;
+  const options = {
+    follow: true,
+    ...(after === undefined ? {} : { since: sinceSeconds(after) }),
+    ...(tail === undefined ? {} : { tail }),
+  };
   for await (const line of stamped(container.Id, options, deps)) {
     if (after !== undefined && line.time <= after) continue;
     await deps.write(toLogLine(process, line));
