@@ -100,11 +100,10 @@ static void job_ready(struct source *source, uint32_t events) {
 
 void job_reaped(pid_t pid, int status) {
     for (struct job *job = server.jobs; job; job = job->next) {
-        if (job->dead || job->pid != pid)
+        if (job->dead || job->reaped || job->pid != pid)
             continue;
         job->reaped = true;
         job->status = status;
-        job->pid = 0;
         if (job->ended)
             finish_unanswered(job);
         return;
@@ -250,7 +249,7 @@ int job_check_deadlines(void) {
             continue;
         }
         struct err err;
-        if (job->pid > 0)
+        if (job->pid > 0 && !job->reaped)
             (void)kill(job->pid, SIGKILL);
         err_set(&err, ERR_INTERNAL, "the container was not ready after %d s; look for a mount that hangs",
                 START_LIMIT_MS / 1000);

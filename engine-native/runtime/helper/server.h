@@ -37,7 +37,7 @@ struct job {
     char *answer;
     size_t answer_len;
     int64_t deadline_ms; /* monotonic; 0 = none */
-    pid_t pid;           /* 0: not started, or already reaped */
+    pid_t pid;           /* 0: not started. Once reaped it may be somebody else's */
     int status;          /* of waitpid, once reaped */
     bool started, ended, reaped, dead;
 };
