@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 const helperPath = fileURLToPath(
   new URL('../../engine-native/runtime/build/berth-engine-helper', import.meta.url),
 );
-const fakeShimSource = fileURLToPath(new URL('./fake-shim.c', import.meta.url));
+const fakeShimSource = fileURLToPath(new URL('./fake_shim.c', import.meta.url));
 
 export type Json = Record<string, unknown>;
 export interface Reply extends Json {
