@@ -42,7 +42,12 @@ export async function makeStack(
   const wasKept = existsSync(tar);
   if (!wasKept)
     await bootstrap(
-      bootstrapPlan(recipe, { arch, mirror: findMirror('/etc/apt'), keyring, tar: `${tar}.part` }),
+      bootstrapPlan(recipe, {
+        arch,
+        mirror: findMirror('/etc/apt'),
+        keyring,
+        tar: `${tar}.${process.pid}.part`,
+      }),
       tar,
     );
   const layer = await engine.makeLayer(createReadStream(tar, { highWaterMark: 1024 * 1024 }));

@@ -12,7 +12,7 @@ async function main(args: string[]): Promise<void> {
   const platform = readPlatform();
   switch (positionals[0]) {
     case 'up':
-      return values.detach ? upDetached(platform) : upForeground(platform);
+      return values.detach ? upDetached(platform) : upForeground(platform, !values['no-stack']);
     case 'down':
       return down(platform, { data: values.data, yes: values.yes });
     case 'status':
@@ -26,7 +26,13 @@ async function main(args: string[]): Promise<void> {
 
 function readArguments(args: string[]) {
   const flag = { type: 'boolean', default: false } as const;
-  const options = { detach: { ...flag, short: 'd' }, data: flag, yes: { ...flag, short: 'y' }, json: flag };
+  const options = {
+    detach: { ...flag, short: 'd' },
+    data: flag,
+    yes: { ...flag, short: 'y' },
+    json: flag,
+    'no-stack': flag,
+  };
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (cause) {

@@ -12,6 +12,8 @@ import { lastLines, openLog } from './log-file.ts';
 import { preflight } from './preflight.ts';
 import { isAlive } from './processes.ts';
 import { saveLogin } from './save-login.ts';
+import { showError } from './show-error.ts';
+import { ensureStackImage } from './stack-image.ts';
 import { stopApps } from './stop-apps.ts';
 import { Supervisor } from './supervisor.ts';
 import {
@@ -26,7 +28,8 @@ import {
 const readyLimitMs = 120_000;
 
 /** Runs the platform until it is told to stop. */
-export async function upForeground(platform: Platform): Promise<void> {
+/** `withStack` false: whoever started us detached makes the stack image and shows it on the terminal. */
+export async function upForeground(platform: Platform, withStack: boolean): Promise<void> {
   const running = await askStatus(platform);
   if (running) return sayRunning(running);
   await preflight(platform);
@@ -42,6 +45,8 @@ export async function upForeground(platform: Platform): Promise<void> {
   const startedAt = performance.now();
   const stopped = await runSupervisor(platform, () => {
     saveLogin(platform);
+    // Builds wait for it and say so; what runs already needs no stack image, so the start does not wait.
+    if (withStack) void ensureStackImage(platform).catch(showError);
     process.stdout.write(
       `-----> platform ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n${urls(platform)}`,
     );
@@ -118,7 +123,7 @@ export async function upDetached(platform: Platform): Promise<void> {
   const logPath = join(platform.logDir, 'supervisor.log');
   const log = openLog(logPath);
   const child = startCommand(
-    [process.execPath, '--title=berth-supervisor', join(import.meta.dirname, 'main.ts'), 'up'],
+    [process.execPath, '--title=berth-supervisor', join(import.meta.dirname, 'main.ts'), 'up', '--no-stack'],
     {
       cwd: '/',
       env: callerEnvironment(),
@@ -142,6 +147,7 @@ export async function upDetached(platform: Platform): Promise<void> {
   process.stdout.write(
     `-----> platform ready in ${((performance.now() - startedAt) / 1000).toFixed(1)} s\n${urls(platform)}`,
   );
+  await ensureStackImage(platform);
 }
 
 function notReady(status: PlatformStatus | undefined): AppError {
