@@ -30,7 +30,7 @@ describe('the way of a push', () => {
   test('an app without a release says so on its page', async () => {
     const answer = await app.get();
     assert.equal(answer.status >= 400, true);
-    assert.match(answer.body, /hello/);
+    assert.match(answer.body, /nothing here yet/i);
   });
 
   test('git push prints the build live, releases v1 and serves it', async () => {
