@@ -174,7 +174,7 @@ export class ReceiverFixture {
   }
 
   async #openFront(): Promise<void> {
-    const front = createServer((socket) => {
+    const front = createServer({ noDelay: true }, (socket) => {
       const inner = connect(this.#env['BERTH_GIT_SOCKET'] ?? '');
       for (const [one, two] of [
         [socket, inner],
