@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -70,10 +71,10 @@ static int make_spec(const struct json *spec, struct err *err) {
 
 /* Runs in the vforked child, on the parent's memory: system calls only. main.c keeps 3 and 4 taken, so no
  * source is one of the targets. */
-static void become_shim(int shim_fd, int spec_fd, int ready_fd) {
+static void become_shim(int shim_fd, int spec_fd, int ready_fd, char *const argv[]) {
     static const char failed[] =
         "{\"ok\":false,\"error\":{\"code\":\"internal\",\"message\":\"cannot execute the shim\"}}\n";
-    static char *const argv[] = {(char *)"berth-shim", NULL}, *const envp[] = {NULL};
+    static char *const envp[] = {NULL};
     sigset_t none;
     (void)setsid();
     (void)umask(022);
@@ -89,18 +90,26 @@ static void become_shim(int shim_fd, int spec_fd, int ready_fd) {
 
 /* vfork: the shim's exec replaces the borrowed memory at once, and copying page tables for it would cost
  * more. */
-__attribute__((noinline)) static pid_t spawn_shim(int shim_fd, int spec_fd, int ready_fd) {
+__attribute__((noinline)) static pid_t spawn_shim(int shim_fd, int spec_fd, int ready_fd,
+                                                  char *const argv[]) {
     pid_t pid = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
     if (pid == 0)
-        become_shim(shim_fd, spec_fd, ready_fd); /* NOLINT(clang-analyzer-unix.Vfork) */
+        become_shim(shim_fd, spec_fd, ready_fd, argv); /* NOLINT(clang-analyzer-unix.Vfork) */
     return pid;
 }
 
 int start_shim(const struct op_call *call, pid_t *pid, int *ready_fd, struct err *err) {
     const struct json *spec = NULL;
+    const char *id = NULL;
+    char short_id[13];
     int ends[2];
-    if (json_need_object(call->request, "spec", &spec, err) < 0)
+    if (json_need_object(call->request, "spec", &spec, err) < 0 || json_need_string(spec, "id", &id, err) < 0)
         return -1;
+    if (strspn(id, "0123456789abcdefghijklmnopqrstuvwxyz_") != strlen(id))
+        return err_set(err, ERR_BAD_REQUEST, "\"%s\" is not a container id", id);
+    /* Only for `ps`: which container's shim this is. */
+    (void)snprintf(short_id, sizeof short_id, "%s", id);
+    char *const argv[] = {(char *)"berth-shim", short_id, NULL};
     auto_close int spec_fd = make_spec(spec, err);
     if (spec_fd < 0)
         return -1;
@@ -108,7 +117,7 @@ int start_shim(const struct op_call *call, pid_t *pid, int *ready_fd, struct err
         return err_sys(err, errno, "cannot open a pipe");
     auto_close int reader = ends[0];
     auto_close int writer = ends[1];
-    pid_t child = spawn_shim(call->helper->shim_fd, spec_fd, writer);
+    pid_t child = spawn_shim(call->helper->shim_fd, spec_fd, writer, argv);
     if (child < 0)
         return err_sys(err, errno, "cannot start the shim");
     *pid = child;
