@@ -27,8 +27,7 @@ import {
 /** First start on a slow disk: initdb, migrations and seven processes. Past it something is wrong and is said. */
 const readyLimitMs = 120_000;
 
-/** Runs the platform until it is told to stop. */
-/** `withStack` false: whoever started us detached makes the stack image and shows it on the terminal. */
+/** Runs the platform until it is told to stop. `withStack` false: whoever started us detached makes the stack image, on the terminal. */
 export async function upForeground(platform: Platform, withStack: boolean): Promise<void> {
   const running = await askStatus(platform);
   if (running) return sayRunning(running);
@@ -118,7 +117,10 @@ async function stopAppsOrSay(platform: Platform, log: Logger): Promise<string[]>
 /** Starts a supervisor of its own session and returns when everything serves. */
 export async function upDetached(platform: Platform): Promise<void> {
   const running = await askStatus(platform);
-  if (running) return sayRunning(running);
+  if (running) {
+    sayRunning(running);
+    return ensureStackImage(platform); // it may have failed the first time, without a network
+  }
   await preflight(platform); // here too, so that its words reach the terminal
   const logPath = join(platform.logDir, 'supervisor.log');
   const log = openLog(logPath);
