@@ -127,7 +127,12 @@ export class Container {
   constructor(base: string, rootfs: string, overrides: Json) {
     this.runDir = path.join(base, 'run', this.id);
     this.stateDir = path.join(base, 'state', this.id);
-    for (const directory of [this.runDir, `${this.stateDir}/upper`, `${this.stateDir}/work`, `${this.stateDir}/log`])
+    for (const directory of [
+      this.runDir,
+      `${this.stateDir}/upper`,
+      `${this.stateDir}/work`,
+      `${this.stateDir}/log`,
+    ])
       mkdirSync(directory, { recursive: true });
     this.spec = {
       id: this.id,
@@ -211,7 +216,10 @@ export class Container {
 
   async exec(args: string[], extra: Json = {}): Promise<{ reply: Json; parts: Record<number, string> }> {
     const connection = this.connect();
-    const reply = await connection.request({ op: 'exec', process: { args, env: [], cwd: '/', user: '', ...extra } });
+    const reply = await connection.request({
+      op: 'exec',
+      process: { args, env: [], cwd: '/', user: '', ...extra },
+    });
     connection.socket.end();
     const parts = reply['ok'] ? splitFrames(await connection.rest()) : {};
     connection.close();

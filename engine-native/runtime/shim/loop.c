@@ -18,6 +18,7 @@ int loop_add(struct watch *watch, int fd, uint32_t events, void (*ready)(struct 
     watch->fd = fd;
     watch->events = events;
     watch->ready = ready;
+    watch->suspended = false;
     if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) ||
         epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event)) {
         (void)close(fd);
@@ -30,10 +31,27 @@ int loop_add(struct watch *watch, int fd, uint32_t events, void (*ready)(struct 
 void loop_set_events(struct watch *watch, uint32_t events) {
     struct epoll_event event = {.events = events, .data.ptr = watch};
 
-    if (watch->fd < 0 || watch->events == events)
+    if (watch->fd < 0 || watch->suspended || watch->events == events)
         return;
     watch->events = events;
     (void)epoll_ctl(epoll_fd, EPOLL_CTL_MOD, watch->fd, &event);
+}
+
+void loop_suspend(struct watch *watch) {
+    if (watch->fd < 0 || watch->suspended)
+        return;
+    (void)epoll_ctl(epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+    watch->suspended = true;
+}
+
+void loop_resume(struct watch *watch, uint32_t events) {
+    struct epoll_event event = {.events = events, .data.ptr = watch};
+
+    if (watch->fd < 0 || !watch->suspended)
+        return;
+    watch->suspended = false;
+    watch->events = events;
+    (void)epoll_ctl(epoll_fd, EPOLL_CTL_ADD, watch->fd, &event);
 }
 
 void loop_close(struct watch *watch) {

@@ -2,12 +2,14 @@
  * because the loop takes one event at a time. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 
 struct watch {
     int fd; /* -1: not watched */
     uint32_t events;
+    bool suspended;
     void (*ready)(struct watch *watch, uint32_t events);
 };
 
@@ -18,6 +20,9 @@ int loop_open(void);
 /* Takes over fd and makes it non-blocking. -1 with errno. */
 int loop_add(struct watch *watch, int fd, uint32_t events, void (*ready)(struct watch *, uint32_t));
 void loop_set_events(struct watch *watch, uint32_t events);
+/* Not even a hang-up is reported until loop_resume: epoll reports those whatever the events are. */
+void loop_suspend(struct watch *watch);
+void loop_resume(struct watch *watch, uint32_t events);
 /* Stops watching and closes the descriptor. */
 void loop_close(struct watch *watch);
 

@@ -100,7 +100,6 @@ static void on_in(struct watch *watch, uint32_t events) {
 void process_watch(struct process *process, const struct stdio *stdio) {
     process->tty = stdio->tty;
     process->out.fd = process->err.fd = process->in.fd = -1;
-    process->reading = false;
     int in = stdio->tty ? fcntl(stdio->out, F_DUPFD_CLOEXEC, 3) : stdio->in;
     if (in >= 0)
         (void)loop_add(&process->in, in, 0, on_in);
@@ -108,18 +107,19 @@ void process_watch(struct process *process, const struct stdio *stdio) {
         (void)loop_add(&process->out, stdio->out, 0, on_out);
     if (stdio->err >= 0)
         (void)loop_add(&process->err, stdio->err, 0, on_err);
+    process_pause_reading(process);
 }
 
 void process_start_reading(struct process *process) {
     process->reading = true;
-    loop_set_events(&process->out, EPOLLIN);
-    loop_set_events(&process->err, EPOLLIN);
+    loop_resume(&process->out, EPOLLIN);
+    loop_resume(&process->err, EPOLLIN);
 }
 
 void process_pause_reading(struct process *process) {
     process->reading = false;
-    loop_set_events(&process->out, 0);
-    loop_set_events(&process->err, 0);
+    loop_suspend(&process->out);
+    loop_suspend(&process->err);
 }
 
 /* What the pipes still hold. A process outside that kept an end open cannot hold the exit back: empty is the
