@@ -54,6 +54,7 @@ export function bridgeRun(options: BridgeOptions): RunBridge {
       user.destroy();
     }
   });
+  user.on('end', () => user.destroy()); // the end of input has a frame of its own: this is the user leaving
   user.on('error', () => {}); // 'close' follows and says the same
   user.on('close', () => {
     if (!isFinished) void hangUp(options, () => isFinished);
