@@ -111,6 +111,7 @@ async function readOutput(
   };
   for await (const { stream, data } of chunks) {
     watch.onBytes(data.length);
+    if (watch.signal.aborted) continue; // it is being killed: what it still prints helps nobody
     for (const line of lines[stream].push(data)) take(line);
   }
   for (const line of [...lines.stdout.end(), ...lines.stderr.end()]) take(line);
@@ -119,10 +120,7 @@ async function readOutput(
 
 async function throwOverrun(engine: EngineClient, container: string, limits: BuildLimits): Promise<void> {
   const { State } = await engine.inspectContainer(container);
-  if (/disk quota/i.test(State.Error))
-    throw new AppError('build_failed', `the build wrote more than ${megabytes(limits.diskBytes)} MB`, {
-      hint: "write less, or ask the platform's operator for a larger BERTH_BUILD_DISK_MB",
-    });
+  if (/disk quota/i.test(State.Error)) throw wroteTooMuch(limits);
   if (State.OOMKilled)
     throw new AppError(
       'build_failed',
@@ -131,6 +129,12 @@ async function throwOverrun(engine: EngineClient, container: string, limits: Bui
         hint: "use less, or ask the platform's operator for a larger BERTH_BUILD_MEMORY_MB",
       },
     );
+}
+
+export function wroteTooMuch(limits: BuildLimits): AppError {
+  return new AppError('build_failed', `the build wrote more than ${megabytes(limits.diskBytes)} MB`, {
+    hint: "write less, or ask the platform's operator for a larger BERTH_BUILD_DISK_MB",
+  });
 }
 
 function megabytes(bytes: number): number {

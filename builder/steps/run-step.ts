@@ -2,13 +2,13 @@
 // Called by make-layers.ts on a cache miss. Leaves no container behind, whatever happens.
 import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError } from '@berth/kit/errors.ts';
+import { AppError, asAppError } from '@berth/kit/errors.ts';
 import { appUser, baseImageConfig, pathVariable } from '../image.ts';
 import type { RunLayer } from '../plan/plan.ts';
 import { fileEntries, writeTar } from '../source/tar.ts';
 import type { BuildSources } from '../sources.ts';
 import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
-import { runContainer } from './run-container.ts';
+import { runContainer, wroteTooMuch } from './run-container.ts';
 import { buildStack, type Stack } from './stack.ts';
 
 /** Variables of the app that would break the tools of a build, as Heroku's buildpacks leave them out. */
@@ -58,10 +58,20 @@ export async function runStep(
       throw stepFailure(layer, end.exitCode, end.tail);
     }
     if (container === undefined) throw new AppError('internal', 'the engine made no container');
-    const made = await engine.commitLayer(container, { mtime: fixedMtime, exclude: leftOutPaths(layer) });
-    return made.diffId;
+    return await keepLayer(layer, container, work);
   } finally {
     if (container !== undefined) await engine.removeContainer(container, { force: true });
+  }
+}
+
+async function keepLayer(layer: RunLayer, container: string, { engine, runner }: LayerWork): Promise<string> {
+  try {
+    const options = { mtime: fixedMtime, exclude: leftOutPaths(layer) };
+    return (await engine.commitLayer(container, options)).diffId;
+  } catch (error) {
+    // The engine looks at the quota every second or two; a command that ends sooner is measured here.
+    if (/disk quota/.test(asAppError(error).message)) throw wroteTooMuch(runner.limits);
+    throw error;
   }
 }
 
@@ -84,7 +94,6 @@ async function stackFor(layer: RunLayer, work: LayerWork): Promise<Stack> {
   return buildStack(maker, work.stack, {
     signal,
     onMake: () => log.step('Preparing compilers for native packages (once a host)'),
-    labels: { 'berth.build': runner.buildId, 'berth.step': 'build-stack' },
   });
 }
 

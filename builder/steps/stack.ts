@@ -26,6 +26,9 @@ export interface StackMaker {
 
 /** Compilers and their headers need more room than most builds. */
 const variantDiskBytes = 4 * 1024 * 1024 * 1024;
+const variantMemoryBytes = 1024 * 1024 * 1024;
+/** A mirror that hangs must not hold every build that needs a compiler. */
+const variantLimitMs = 10 * 60_000;
 
 export async function runStack(engine: EngineClient): Promise<Stack> {
   const image = await engine.inspectImage(stackRecipe.tag);
@@ -36,35 +39,48 @@ export async function runStack(engine: EngineClient): Promise<Stack> {
   return { id: image.Id, layers: image.RootFS.Layers };
 }
 
-/** The run image plus compilers, Python, git. Takes a minute the first time; `onMake` is told then. */
+/**
+ * The run image plus compilers, Python, git. Takes a minute the first time; `onMake` is told then. Ending the build that needs it first
+ * does not end the making: the next build shall find it.
+ */
 export async function buildStack(
   maker: StackMaker,
   run: Stack,
-  watch: { signal: AbortSignal; onMake: () => void; labels: Record<string, string> },
+  watch: { signal: AbortSignal; onMake: () => void },
 ): Promise<Stack> {
   const key = digest(['build-stack', run.id, stackRecipe.buildPackages]);
-  return maker.records.exclusively(key, async () => {
-    const known = maker.records.find(key);
-    if (known !== undefined && (await maker.engine.hasLayer(known)))
-      return { id: `${run.id}+${known}`, layers: [...run.layers, known] };
-    watch.onMake();
-    const diffId = await installPackages(maker, run, watch);
-    maker.records.remember(key, diffId);
-    const layers = [...run.layers, diffId];
-    await maker.engine.makeImage({
-      config: baseImageConfig(maker.arch),
-      layers,
-      tags: [stackRecipe.buildTag],
-    });
-    return { id: `${run.id}+${diffId}`, layers };
-  });
+  const known = maker.records.find(key);
+  if (known !== undefined && (await maker.engine.hasLayer(known))) return variantOf(run, known);
+  watch.onMake();
+  const making = maker.records.exclusively(key, () => makeVariant(maker, run, key));
+  making.catch(() => {}); // whoever still waits is told below
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(watch.signal.reason);
+  watch.signal.addEventListener('abort', onAbort, { once: true });
+  if (watch.signal.aborted) onAbort();
+  try {
+    return await Promise.race([making, aborted]);
+  } finally {
+    watch.signal.removeEventListener('abort', onAbort);
+  }
 }
 
-async function installPackages(
-  maker: StackMaker,
-  run: Stack,
-  watch: { signal: AbortSignal; labels: Record<string, string> },
-): Promise<string> {
+function variantOf(run: Stack, diffId: string): Stack {
+  return { id: `${run.id}+${diffId}`, layers: [...run.layers, diffId] };
+}
+
+async function makeVariant(maker: StackMaker, run: Stack, key: string): Promise<Stack> {
+  const { engine, records, arch } = maker;
+  const meanwhile = records.find(key);
+  if (meanwhile !== undefined && (await engine.hasLayer(meanwhile))) return variantOf(run, meanwhile);
+  const diffId = await installPackages(maker, run);
+  const { layers, id } = variantOf(run, diffId);
+  await engine.makeImage({ config: baseImageConfig(arch), layers, tags: [stackRecipe.buildTag] });
+  records.remember(key, diffId);
+  return { id, layers };
+}
+
+async function installPackages(maker: StackMaker, run: Stack): Promise<string> {
   const { engine, sources, limits, arch } = maker;
   const image = await engine.makeImage({ config: baseImageConfig(arch), layers: run.layers });
   let container: string | undefined;
@@ -81,13 +97,13 @@ async function installPackages(
           DEBIAN_FRONTEND: 'noninteractive',
         },
         binds: sources.binds,
-        labels: watch.labels,
+        labels: { 'berth.build': 'platform', 'berth.step': 'build-stack' },
         userns: 'build-platform',
         workingDir: '/',
       },
       {
-        limits: { ...limits, diskBytes: Math.max(limits.diskBytes, variantDiskBytes) },
-        signal: watch.signal,
+        limits: { ...limits, diskBytes: variantDiskBytes, memoryBytes: variantMemoryBytes },
+        signal: AbortSignal.timeout(variantLimitMs),
         onLine: () => {},
         onBytes: () => {},
         onCreated: (id) => {

@@ -11,7 +11,7 @@ import {
   type InstallCommands,
   installCommands,
 } from './install-commands.ts';
-import { type LockFacts, readLockFacts } from './lockfile.ts';
+import { type LockFacts, nothingLocked, readLockFacts } from './lockfile.ts';
 import { type Manifest, readManifest } from './manifest.ts';
 import { chooseNode, type NodeChoice, npmFor } from './node-version.ts';
 import { choosePackageManager, type PackageManager } from './package-manager.ts';
@@ -101,16 +101,17 @@ async function readFacts(tree: SourceTree, context: PlanContext): Promise<Facts>
     ...optionalDependencies,
     ...peerDependencies,
   });
+  const hasPackages = names.length > 0 || manifest.hasWorkspaces;
   const keep = ['NPM_CONFIG_PRODUCTION', 'YARN_PRODUCTION'].some((name) => context.vars[name] === 'false');
   return {
     tree,
     manifest,
     node,
     manager,
-    lock: readLockFacts(manager.lockfile, manager.lockText, manifest),
+    lock: hasPackages ? readLockFacts(manager.lockfile, manager.lockText, manifest) : nothingLocked,
     commands: installCommands(manager),
     buildScript: scripts['heroku-postbuild'] ? 'heroku-postbuild' : scripts['build'] ? 'build' : undefined,
-    hasPackages: names.length > 0 || manifest.hasWorkspaces,
+    hasPackages,
     keepsDevelopment: keep || context.vars['PNPM_SKIP_PRUNING'] === 'true',
     arch: context.arch,
   };

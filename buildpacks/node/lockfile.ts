@@ -12,6 +12,8 @@ export interface LockFacts {
   fromGit: boolean;
 }
 
+/** An app without a single package. */
+export const nothingLocked: LockFacts = { installScripts: 'none', fromTree: false, fromGit: false };
 const unknown: LockFacts = { installScripts: 'unknown', fromTree: false, fromGit: false };
 
 export function readLockFacts(
