@@ -54,7 +54,10 @@ export class ApiClient {
     const response = await this.#open('GET', path, undefined, signal);
     if ((response.statusCode ?? 0) >= 400) throw this.#error(response, await readAll(response));
     try {
-      yield* readNdjson(response) as AsyncGenerator<T>;
+      for await (const line of readNdjson(response)) {
+        if (isErrorBody(line)) throw fromErrorBody(line); // it failed after the answer had begun
+        yield line as T;
+      }
     } catch (cause) {
       throw cause instanceof AppError
         ? cause

@@ -35,6 +35,11 @@ export function readCredentials(folder: string): Credentials {
 export function writeCredentials(folder: string, credentials: Credentials): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   replaceFile(`${folder}/${fileName}`, `${JSON.stringify(credentials, null, 2)}\n`);
+  writeGitCredentials(folder, credentials);
+}
+
+/** The twin; written last, since the launcher trusts it only while it is not older. */
+export function writeGitCredentials(folder: string, credentials: Credentials): void {
   replaceFile(`${folder}/${gitFileName}`, gitCredentials(credentials));
 }
 

@@ -36,6 +36,13 @@ export class ControllerClient {
     return this.#http.lines('GET', path, { signal }) as AsyncGenerator<OutputLine>;
   }
 
+  /** Gives a push up: a follower that leaves before the end is how the controller is told. */
+  async abandon(pushId: string): Promise<void> {
+    const path = `/internal/pushes/${encodeURIComponent(pushId)}/output?after=0`;
+    const response = await this.#http.open('GET', path).catch(() => undefined);
+    response?.destroy();
+  }
+
   /** Tells whether the ref has moved; repeated until the controller has heard it, since the app's next push waits for it. */
   async landed(pushId: string, ok: boolean, limitMs = reconnectLimitMs): Promise<void> {
     const path = `/internal/pushes/${encodeURIComponent(pushId)}/landed`;

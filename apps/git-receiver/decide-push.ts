@@ -18,6 +18,7 @@ import {
   tooManyFiles,
   warning,
 } from './push-words.ts';
+import { readRef } from './repository.ts';
 
 export interface PushContext {
   grant: Grant;
@@ -96,6 +97,20 @@ async function checkTree(context: PushContext, quarantine: string, commit: strin
   }
 }
 
+/** While this push waited for an earlier one the branch may have moved; git would refuse it only after its release went live. */
+async function checkUnmoved(context: PushContext, pushId: string, update: RefUpdate): Promise<void> {
+  const now = await readRef(context.repository, update.ref);
+  if (now === (/^0+$/.test(update.oldOid) ? null : update.oldOid)) return;
+  await context.controller.abandon(pushId);
+  throw new AppError(
+    'conflict',
+    `"${context.grant.deployBranch}" has moved while this push waited for another`,
+    {
+      hint: 'git pull, then push again',
+    },
+  );
+}
+
 async function deployPush(
   context: PushContext,
   quarantine: string,
@@ -111,6 +126,7 @@ async function deployPush(
   );
   context.onStarted({ pushId, ref, newOid });
   await notePending(repository, { pushId, ref, newOid });
+  await checkUnmoved(context, pushId, update);
   context.log.info(
     { app: grant.appName, user: grant.user, commit: newOid, build: buildNumber },
     'push started',

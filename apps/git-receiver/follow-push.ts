@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OutputLine } from '@berth/contract/release.ts';
 import { backoffDelay } from '@berth/kit/backoff.ts';
-import { AppError, asAppError } from '@berth/kit/errors.ts';
+import { AppError, asAppError, fromErrorBody, isErrorBody } from '@berth/kit/errors.ts';
 
 export type PushEnd = Extract<OutputLine, { end: true }>;
 
@@ -26,6 +26,7 @@ export async function followPush(options: FollowOptions): Promise<PushEnd> {
       for await (const line of open(after, signal)) {
         lastHeard = performance.now();
         attempt = 0;
+        if (isErrorBody(line)) throw fromErrorBody(line);
         if ('end' in line) return line;
         if (line.seq <= after) continue;
         after = line.seq;

@@ -1,6 +1,6 @@
 // Logging in and out, and git pushing with the credentials that `berth create` set up.
 import assert from 'node:assert/strict';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { app, CliFixture, launcher } from './cli-fixture.ts';
 
@@ -71,8 +71,23 @@ test('the credential helper answers without starting Node, and in Node when it m
   });
   assert.match(unknown.stderr, /not logged in to http:\/\/elsewhere:1/);
   assert.equal(unknown.stdout, 'quit=1\n');
-  for (const verb of ['store', 'erase'])
-    assert.equal((await fixture.berth(['git-credential', verb])).code, 0);
+  assert.equal((await fixture.berth(['git-credential', 'store'])).code, 0);
+});
+
+test('a login that another program wrote is used at once, not the one kept for git', async () => {
+  const folder = `${fixture.home}/.config/berth`;
+  const before = await readFile(`${folder}/credentials.json`, 'utf8');
+  await writeFile(`${folder}/credentials.json`, before.replace('"good"', '"newer"'));
+  await utimes(`${folder}/git-credentials`, 1, 1);
+  const host = new URL(fixture.api.url).host;
+  const ask = () => fixture.berth(['git-credential', 'get'], { input: `protocol=http\nhost=${host}\n\n` });
+  assert.equal((await ask()).stdout, 'username=ada\npassword=newer\n');
+  assert.match(await readFile(`${folder}/git-credentials`, 'utf8'), /:newer@/);
+  assert.equal((await ask()).stdout, 'username=ada\npassword=newer\n');
+  await fixture.berth(['git-credential', 'erase']);
+  await assert.rejects(stat(`${folder}/git-credentials`));
+  await writeFile(`${folder}/credentials.json`, before);
+  assert.equal((await ask()).stdout, 'username=ada\npassword=good\n');
 });
 
 test('the launcher works through links and from a folder with spaces', async () => {

@@ -160,6 +160,34 @@ test('a push that is superseded or must wait is told so in the words of the cont
   ]);
 });
 
+test('a push whose branch moved while it waited for another is refused before its release', async () => {
+  const first = await fixture.project('first', { 'f.txt': '1' });
+  assert.equal((await fixture.git(['push', '-f', fixture.url(), 'main'], first)).code, 0);
+  const second = `${fixture.folder}/second`;
+  await fixture.git(['clone', '-q', fixture.url(), second]);
+  await fixture.commit(first, { 'f.txt': '2' });
+  await fixture.commit(second, { 'f.txt': '3' });
+  fixture.controller.pushes.length = 0;
+  const held = Promise.withResolvers<void>();
+  let asked = 0;
+  fixture.controller.startPush = () => (asked++ === 0 ? held.promise : Promise.resolve());
+  const waiting = fixture.git(['push', fixture.url(), 'main'], second);
+  await until(() => asked === 1, 'the first one waits');
+  assert.equal((await fixture.git(['push', fixture.url(), 'main'], first)).code, 0);
+  held.resolve();
+  const pushed = await waiting;
+  assert.notEqual(pushed.code, 0);
+  assert.match(pushed.text, /"main" has moved while this push waited for another/);
+  await until(
+    () => fixture.controller.pushes.every(({ landed }) => landed.length === 1),
+    'both ends are told',
+  );
+  assert.deepEqual(
+    fixture.controller.pushes.map(({ landed }) => landed),
+    [[true], [false]],
+  );
+});
+
 test('two pushes to one app at once both reach the controller, and both pushers read their own lines', async () => {
   const one = await fixture.project('one', { 'one.txt': '1' });
   const two = await fixture.project('two', { 'two.txt': '2' });
