@@ -148,7 +148,7 @@ async function wait(container: Container, { query, response }: Call): Promise<Re
 async function resize(container: Container, query: URLSearchParams): Promise<Reply> {
   const [rows, cols] = [numberOf(query, 'h') ?? 0, numberOf(query, 'w') ?? 0];
   container.tty = { rows, cols };
-  await container.runningShim().resize(rows, cols);
+  if (rows > 0 && cols > 0) await container.runningShim().resize(rows, cols);
   return { status: 200 };
 }
 
@@ -208,7 +208,7 @@ async function resizeExec(call: Call, execs: ExecRegistry): Promise<Reply> {
   const [rows, cols] = [numberOf(call.query, 'h') ?? 0, numberOf(call.query, 'w') ?? 0];
   exec.process.rows = rows;
   exec.process.cols = cols;
-  if (exec.isRunning) await exec.container.runningShim().resize(rows, cols, exec.pid);
+  if (exec.isRunning && rows > 0 && cols > 0) await exec.container.runningShim().resize(rows, cols, exec.pid);
   return { status: 200 };
 }
 

@@ -49,9 +49,17 @@ function architecture(): string {
 }
 
 function version(): object {
+  const details = {
+    ApiVersion: apiVersion,
+    MinAPIVersion: '1.24',
+    Arch: architecture(),
+    Os: 'linux',
+    KernelVersion: release(),
+    Experimental: 'false',
+  };
   return {
     Platform: { Name: 'Berth Engine' },
-    Components: [{ Name: 'Engine', Version: engineVersion, Details: { ApiVersion: apiVersion } }],
+    Components: [{ Name: 'Engine', Version: engineVersion, Details: details }],
     Version: engineVersion,
     ApiVersion: apiVersion,
     MinAPIVersion: '1.24',

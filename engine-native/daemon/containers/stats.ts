@@ -1,5 +1,5 @@
 // One sample of what a container uses, in the shape of Docker's stats. Reads the shim and /proc.
-import { cpus } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readText } from '../networks/host-network.ts';
 import type { ShimStats } from '../runtime/shim.ts';
@@ -30,7 +30,7 @@ export async function statsOf(container: Container, oneShot: boolean): Promise<o
     precpu_stats: before ? cpuStats(before) : {},
     memory_stats: {
       usage: now.stats.memoryBytes,
-      limit: now.stats.memoryLimitBytes,
+      limit: now.stats.memoryLimitBytes || totalmem(),
       stats: {},
       failcnt: now.stats.oomKills,
     },

@@ -1,8 +1,8 @@
 // One connection that speaks frames: many requests in flight, replies in any order. Used for the helper and for each shim.
 // Must never leave a caller waiting: a closed connection fails every request that is in flight.
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, closeSync, openSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { basename, dirname } from 'node:path';
+import { basename, basename, dirname, dirname } from 'node:path';
 import { AppError, systemCode } from '@berth/kit/errors.ts';
 import { encodeFrame, FrameReader, type Message } from './frames.ts';
 import { failureOf } from './runtime-failure.ts';
@@ -13,41 +13,42 @@ interface Pending {
   timer: NodeJS.Timeout | undefined;
 }
 
+const maxSocketPathBytes = 100; // sun_path holds 107
+
 /** Opens a unix socket; `unavailable` when nobody listens or the limit passes (a stopped peer accepts nothing). */
 export function connectUnix(path: string, limitMs: number): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = connectShortly(path);
+  const isLong = Buffer.byteLength(path) > maxSocketPathBytes;
+  const folder = isLong ? openFolder(dirname(path)) : undefined;
+  const reachable = folder === undefined ? path : `/proc/self/fd/${folder}/${basename(path)}`;
+  const socket = connect({ path: reachable, allowHalfOpen: true });
   const fail = (reason: string, cause?: unknown) => {
     socket.destroy();
     reject(new AppError('unavailable', `cannot reach "${path}": ${reason}`, { cause }));
   };
   const timer = setTimeout(() => fail(`no answer in ${limitMs} ms`), limitMs);
-  socket.once('connect', () => {
+  const release = () => {
     clearTimeout(timer);
+    if (folder !== undefined) closeSync(folder);
+  };
+  socket.once('connect', () => {
+    release();
     socket.removeAllListeners('error');
     resolve(socket);
   });
   socket.once('error', (cause) => {
-    clearTimeout(timer);
+    release();
     fail(systemCode(cause) ?? cause.message, cause);
   });
   return promise;
 }
 
-/** A socket address holds 107 bytes, and a container's id alone has 64: a longer path is reached through its opened folder. */
-function connectShortly(path: string): Socket {
-  if (Buffer.byteLength(path) <= 107) return connect({ path, allowHalfOpen: true });
-  let folder: number;
+/** undefined when it is not there: the connect then fails by itself. */
+function openFolder(path: string): number | undefined {
   try {
-    folder = openSync(dirname(path), 'r');
+    return openSync(path, 'r');
   } catch {
-    return connect({ path: '/proc/self/fd/-1/gone', allowHalfOpen: true }); // no folder: refused like a missing socket
-  }
-  try {
-    // The kernel resolves the name within this call.
-    return connect({ path: `/proc/self/fd/${folder}/${basename(path)}`, allowHalfOpen: true });
-  } finally {
-    closeSync(folder);
+    return undefined;
   }
 }
 

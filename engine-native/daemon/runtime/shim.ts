@@ -101,9 +101,14 @@ export class Shim {
     );
   }
 
-  /** The exit code of an exec; waits for as long as it runs. */
+  /** The exit code of an exec; waits for as long as it runs, on a connection of its own: a shim keeps one wait a connection. */
   async execWait(pid: number): Promise<number> {
-    return Number((await this.#connection.request('execWait', { pid }, 0))['exitCode']);
+    const connection = await FrameConnection.open(this.#socketPath, 'the container', connectLimitMs);
+    try {
+      return Number((await connection.request('execWait', { pid }, 0))['exitCode']);
+    } finally {
+      connection.close();
+    }
   }
 
   async attach(streams: AttachStreams): Promise<Socket> {
