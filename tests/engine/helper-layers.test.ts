@@ -12,6 +12,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -118,6 +119,47 @@ test('base, exclude and a forced owner and time shape a layer', async () => {
   assert.equal(
     names.some((name) => name?.startsWith('app/x/long')),
     false,
+  );
+});
+
+test("capabilities and user attributes are carried, overlayfs's own and trusted ones are not", async () => {
+  const capability = `\x01\0\0\x02\0\x04${'\0'.repeat(14)}`;
+  const pax = {
+    'SCHILY.xattr.security.capability': capability,
+    'SCHILY.xattr.user.note': 'kept',
+    'SCHILY.xattr.user.overlay.opaque': 'y',
+    'SCHILY.xattr.trusted.overlay.redirect': '/etc',
+  };
+  const folder = { name: 'd/', type: '5', pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' } };
+  await helper.untar('attributes', makeTar([{ name: 'f', content: 'x', pax, uid: 3 }, folder]));
+  const { archive } = await helper.tar('attributes');
+  const text = archive.toString('latin1');
+  assert.ok(text.includes(`SCHILY.xattr.security.capability=${capability}`));
+  assert.ok(text.includes('SCHILY.xattr.user.note=kept'));
+  assert.equal(/overlay|\.wh\./.test(text), false);
+});
+
+test('a folder no tar can hold is refused, and its stream ends without an end', async () => {
+  const dir = helper.layer('unfit');
+  mkdirSync(path.join(dir, 'a'), { recursive: true });
+  writeFileSync(path.join(dir, 'a/.wh.x'), '');
+  const named = await helper.call('layer.digest', { dir });
+  assert.match(named.error?.message ?? '', /"a\/\.wh\.x" in ".*" has a name that layers reserve/);
+  rmSync(path.join(dir, 'a/.wh.x'));
+  execFileSync('mknod', [path.join(dir, 'a/null'), 'c', '1', '3']);
+  const { reply, archive } = await helper.tar('unfit');
+  assert.equal(reply.ok, true);
+  assert.equal(archive.length >= 1024 && archive.subarray(-1024).every((byte) => byte === 0), false);
+  assert.equal((await helper.call('layer.digest', { dir })).error?.code, 'bad_request');
+});
+
+test('thirty layers at once come out right', async () => {
+  const names = Array.from({ length: 30 }, (_, n) => `many-${n}`);
+  const archives = names.map((name) => makeTar([{ name, content: Buffer.alloc(300_000, name) }]));
+  const replies = await Promise.all(names.map((name, n) => helper.untar(name, archives[n] as Buffer)));
+  assert.deepEqual(
+    replies.map((reply) => reply['sha256']),
+    archives.map(sha256),
   );
 });
 

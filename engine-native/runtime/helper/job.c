@@ -17,8 +17,10 @@
 #include "server.h"
 #include "start.h"
 
-/* More at once would only fight for the disk; a stalled stream gives its place back after its own limit. */
+/* More at once would only fight for the disk. Streams mostly wait for their client, so they have places of
+ * their own: slow ones must not keep a removal waiting. */
 #define WORKERS_MAX 16
+#define STREAMS_MAX 64
 
 static void job_free(struct job *job) {
     server_close(&job->source);
@@ -225,17 +227,15 @@ static void job_start(struct job *job) {
 }
 
 void job_start_waiting(void) {
-    unsigned workers = 0, serial = 0;
-    for (struct job *job = server.jobs; job; job = job->next) {
-        if (job->dead)
-            continue;
-        bool heavy = job->op->kind == OP_WORKER || job->op->kind == OP_STREAM;
-        bool blocked = (heavy && workers >= WORKERS_MAX) || (job->op->kind == OP_SERIAL && serial > 0);
-        workers += heavy;
-        serial += job->op->kind == OP_SERIAL;
-        if (!job->started && !blocked)
+    static const unsigned limits[] = {[OP_INLINE] = 0,
+                                      [OP_WORKER] = WORKERS_MAX,
+                                      [OP_STREAM] = STREAMS_MAX,
+                                      [OP_SERIAL] = 1,
+                                      [OP_START] = ~0u};
+    unsigned busy[sizeof limits / sizeof *limits] = {0};
+    for (struct job *job = server.jobs; job; job = job->next)
+        if (!job->dead && busy[job->op->kind]++ < limits[job->op->kind] && !job->started)
             job_start(job);
-    }
 }
 
 int job_check_deadlines(void) {
