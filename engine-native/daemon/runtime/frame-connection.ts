@@ -1,8 +1,8 @@
 // One connection that speaks frames: many requests in flight, replies in any order. Used for the helper and for each shim.
 // Must never leave a caller waiting: a closed connection fails every request that is in flight.
-import { closeSync, closeSync, openSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { basename, basename, dirname, dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { AppError, systemCode } from '@berth/kit/errors.ts';
 import { encodeFrame, FrameReader, type Message } from './frames.ts';
 import { failureOf } from './runtime-failure.ts';
@@ -22,22 +22,19 @@ export function connectUnix(path: string, limitMs: number): Promise<Socket> {
   const folder = isLong ? openFolder(dirname(path)) : undefined;
   const reachable = folder === undefined ? path : `/proc/self/fd/${folder}/${basename(path)}`;
   const socket = connect({ path: reachable, allowHalfOpen: true });
+  if (folder !== undefined) closeSync(folder); // connect(2) has been called by now
   const fail = (reason: string, cause?: unknown) => {
     socket.destroy();
     reject(new AppError('unavailable', `cannot reach "${path}": ${reason}`, { cause }));
   };
   const timer = setTimeout(() => fail(`no answer in ${limitMs} ms`), limitMs);
-  const release = () => {
-    clearTimeout(timer);
-    if (folder !== undefined) closeSync(folder);
-  };
   socket.once('connect', () => {
-    release();
+    clearTimeout(timer);
     socket.removeAllListeners('error');
     resolve(socket);
   });
   socket.once('error', (cause) => {
-    release();
+    clearTimeout(timer);
     fail(systemCode(cause) ?? cause.message, cause);
   });
   return promise;
