@@ -35,7 +35,16 @@ const results = await runLanes([
   ],
   [
     step('format and lint', bin('biome'), 'check', '--error-on-warnings', '.'),
-    step('types', bin('tsc'), '--noEmit', '-p', 'tsconfig.json'),
+    step(
+      'types',
+      bin('tsc'),
+      '--noEmit',
+      '-p',
+      'tsconfig.json',
+      '--incremental',
+      '--tsBuildInfoFile',
+      'node_modules/.cache/tsc.json',
+    ),
     step('unit tests', process.execPath, '--test', '--test-reporter=dot', ...unitTests()),
     step('architecture', process.execPath, '--test', '--test-reporter=dot', ...architecture),
     step('engine (C)', 'make', '-s', '-C', 'engine-native/runtime', 'check'),
