@@ -41,7 +41,8 @@ test('names are kebab-case in TypeScript, snake_case in C, and none of the words
 test('no mark of unfinished work', () => {
   const marks = /(\/\/|\*).*\b(TODO|FIXME|XXX|HACK)\b/;
   const stub = /not implemented/i;
-  const marked = [...typeScript, ...c].filter((path) => marks.test(read(path)));
+  const own = 'tests/architecture/files.test.ts';
+  const marked = [...typeScript, ...c].filter((path) => path !== own && marks.test(read(path)));
   const stubs = [...typeScript, ...c].filter((path) => !isTest(path) && stub.test(read(path)));
   assert.deepEqual([...marked, ...stubs], []);
 });
