@@ -1,0 +1,26 @@
+// Berth's router for the benchmark, with a fixed table and no controller. Started by contenders.ts: serve-router PORT BACKEND_PORTS HOSTS LOG_FILE.
+import { createLogger } from '@berth/kit/logging.ts';
+import { startRouter } from '@berth/router/start-router.ts';
+
+const [port = '', backendPorts = '', hosts = '', logPath = ''] = process.argv.slice(2);
+const backends = backendPorts.split(',').map(Number);
+
+const router = await startRouter({
+  host: '127.0.0.1',
+  port: Number(port),
+  controllerSocket: '',
+  adminSocket: '',
+  snapshotPath: '',
+  logPath,
+  trustedProxies: [],
+  log: createLogger('router', 'warn'),
+});
+const routes = Array.from({ length: Number(hosts) }, (_, i) => {
+  const target = {
+    instance: `app${i}.web.1`,
+    address: '127.0.0.1',
+    port: backends[i % backends.length] ?? 0,
+  };
+  return { host: `app${i}.localhost`, app: `app${i}`, release: 1, state: 'live' as const, targets: [target] };
+});
+router.table.apply({ version: 1, full: true, routes });
