@@ -229,7 +229,7 @@ export class Container {
   async stop(): Promise<void> {
     if (this.shimPid && existsSync(`${this.runDir}/shim.sock`))
       await this.request({ op: 'kill', signal: 9 }).catch(() => {});
-    await Promise.race([this.shimExit, sleep(12000)]);
+    await Promise.race([this.shimExit, sleep(12000, undefined, { ref: false })]);
   }
 }
 

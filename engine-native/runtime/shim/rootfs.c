@@ -98,7 +98,8 @@ static void become_mapped_root(uint32_t id) {
 static void clear_volatile_mark(const struct spec *spec) {
     char path[PATH_MAX];
 
-    if (snprintf(path, sizeof(path), "%s/work/incompat/volatile/dirty", spec->work) < (int)sizeof(path) &&
+    if (spec->root_volatile &&
+        snprintf(path, sizeof(path), "%s/work/incompat/volatile/dirty", spec->work) < (int)sizeof(path) &&
         unlink(path) == 0) {
         *strrchr(path, '/') = '\0';
         (void)rmdir(path);
@@ -133,8 +134,7 @@ static unsigned root_attributes(const struct spec *spec) {
 }
 
 int rootfs_open(const struct spec *spec, int userns_fd, struct err *err) {
-    if (spec->root_volatile)
-        clear_volatile_mark(spec);
+    clear_volatile_mark(spec);
     {
         auto_layers struct layers layers = {.state = -1};
         auto_close int fs = k_fsopen("overlay");
@@ -210,6 +210,7 @@ int rootfs_open_by_path(const struct spec *spec, int userns_fd, struct err *err)
     int pair[2];
     int root = -1;
 
+    clear_volatile_mark(spec);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return err_sys(err, errno, "cannot make a socket pair");
     pid_t pid = fork();
