@@ -165,10 +165,13 @@ static int write_mark(struct walk *w, const struct stat *st) {
 }
 
 static int copy_content(struct walk *w, int fd, uint64_t size) {
-    static char buffer[256 << 10];
     uint64_t left = size;
     while (left > 0) {
-        ssize_t n = read(fd, buffer, left < sizeof buffer ? (size_t)left : sizeof buffer);
+        size_t room;
+        char *to = tar_sink_room(w->sink, &room, w->err);
+        if (!to)
+            return -1;
+        ssize_t n = read(fd, to, left < room ? (size_t)left : room);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -177,8 +180,7 @@ static int copy_content(struct walk *w, int fd, uint64_t size) {
             return err_set(w->err, ERR_INTERNAL, "\"%s\" in \"%s\" shrank while it was read", w->path,
                            w->options->label);
         left -= (uint64_t)n;
-        if (tar_sink_write(w->sink, buffer, (size_t)n, w->err) < 0)
-            return -1;
+        tar_sink_filled(w->sink, (size_t)n);
     }
     w->result->bytes += size;
     return tar_write_padding(w->sink, size, w->err);

@@ -84,7 +84,7 @@ int op_layer_untar(struct op_call *call, struct json_out *reply, struct err *err
     if (done == 0)
         done = untar(&reader, root, &options, &result, err);
     if (done == 0)
-        sha256_finish_hex(&reader.sha, hex);
+        hash_ahead_finish_hex(&reader.hash, hex);
     tar_reader_close(&reader);
     if (done < 0) {
         if (options.fresh_root)
@@ -169,18 +169,20 @@ int op_layer_digest(struct op_call *call, struct json_out *reply, struct err *er
     struct excludes excludes = {0};
     struct layer_result result;
     struct tar_sink sink;
-    struct sha256 sha;
+    struct hash_ahead hash;
     char base[PATH_MAX], hex[65];
     int dir = open_layer(call, &options, &excludes, base, err);
-    if (dir < 0 || tar_sink_open(&sink, -1, &sha, err) < 0)
+    if (dir < 0 || tar_sink_open(&sink, -1, &hash, err) < 0)
         return -1;
-    sha256_init(&sha);
+    hash_ahead_open(&hash);
     int done = layer_write(dir, &options, &sink, &result, err);
+    if (done == 0)
+        hash_ahead_finish_hex(&hash, hex);
+    hash_ahead_close(&hash);
     tar_sink_close(&sink);
     free(excludes.list);
     if (done < 0)
         return -1;
-    sha256_finish_hex(&sha, hex);
     json_put_string(reply, "sha256", hex);
     json_put_uint(reply, "size", sink.size);
     json_put_uint(reply, "files", result.files);

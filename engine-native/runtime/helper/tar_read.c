@@ -10,7 +10,7 @@
 
 #include "tar_number.h"
 
-#define BUFFER_SIZE (1u << 20)
+#define SLOT_SIZE (256u << 10)
 #define EXTENSION_MAX (1u << 20)
 /* An entry has a PAX header, a long name and a long link at most; an endless row of them would never be an
  * entry. */
@@ -29,52 +29,59 @@ unsigned tar_checksum(const struct tar_header *header) {
 }
 
 int tar_reader_open(struct tar_reader *reader, int fd, const char *first, size_t first_len, struct err *err) {
-    *reader =
-        (struct tar_reader){.fd = fd, .buffer = malloc(BUFFER_SIZE > first_len ? BUFFER_SIZE : first_len)};
-    if (!reader->buffer)
+    *reader = (struct tar_reader){.fd = fd, .slots = malloc((size_t)TAR_SLOTS * SLOT_SIZE)};
+    if (!reader->slots)
         return err_set(err, ERR_INTERNAL, "out of memory");
-    sha256_init(&reader->sha);
-    if (first_len > 0)
-        memcpy(reader->buffer, first, first_len);
-    sha256_add(&reader->sha, first, first_len);
+    hash_ahead_open(&reader->hash);
+    (void)hash_ahead_add(&reader->hash, first, first_len);
+    reader->data = (const unsigned char *)first;
     reader->end = first_len;
     reader->read = first_len;
     return 0;
 }
 
 void tar_reader_close(struct tar_reader *reader) {
-    free(reader->buffer);
+    if (!reader->slots)
+        return;
+    hash_ahead_close(&reader->hash);
+    free(reader->slots);
     free(reader->pax);
-    reader->buffer = NULL;
+    reader->slots = NULL;
     reader->pax = NULL;
 }
 
+/* What is unread (less than a block: see need) moves to the head of the next slot, and more comes behind it.
+ */
 static int fill(struct tar_reader *r, struct err *err) {
-    if (r->start > 0) {
-        memmove(r->buffer, r->buffer + r->start, r->end - r->start);
-        r->end -= r->start;
-        r->start = 0;
-    }
+    size_t left = r->end - r->start;
+    r->slot = (r->slot + 1) % TAR_SLOTS;
+    hash_ahead_wait(&r->hash, r->tickets[r->slot]);
+    unsigned char *slot = r->slots + (size_t)r->slot * SLOT_SIZE;
+    if (left > 0)
+        memcpy(slot, r->data + r->start, left);
+    r->data = slot;
+    r->start = 0;
+    r->end = left;
     for (;;) {
         struct pollfd poll_fd = {.fd = r->fd, .events = POLLIN};
         int ready = poll(&poll_fd, 1, IDLE_LIMIT_MS);
         if (ready == 0)
             return err_set(err, ERR_BAD_REQUEST, "no byte of the archive came for %d s",
                            IDLE_LIMIT_MS / 1000);
-        ssize_t n = ready < 0 ? -1 : read(r->fd, r->buffer + r->end, BUFFER_SIZE - r->end);
+        ssize_t n = ready < 0 ? -1 : read(r->fd, slot + left, SLOT_SIZE - left);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n < 0)
             return err_sys(err, errno, "cannot read the archive");
         r->at_end = n == 0;
-        sha256_add(&r->sha, r->buffer + r->end, (size_t)n);
+        r->tickets[r->slot] = hash_ahead_add(&r->hash, slot + left, (size_t)n);
         r->end += (size_t)n;
         r->read += (uint64_t)n;
         return 0;
     }
 }
 
-/* At least n bytes (n <= BUFFER_SIZE) in the buffer; cut archives end here. */
+/* At least n bytes (at most a block) to read; cut archives end here. */
 static int need(struct tar_reader *r, size_t n, struct err *err) {
     while (r->end - r->start < n) {
         if (r->at_end)
@@ -92,7 +99,7 @@ int tar_content(struct tar_reader *r, const void **data, size_t *len, struct err
     if (need(r, 1, err) < 0)
         return -1;
     *len = r->end - r->start < r->left ? r->end - r->start : (size_t)r->left;
-    *data = r->buffer + r->start;
+    *data = r->data + r->start;
     r->start += *len;
     r->left -= *len;
     return 1;
@@ -258,7 +265,7 @@ static int read_header(struct tar_reader *r, struct tar_entry *e, struct long_na
     char **slot;
     if (skip(r, err) < 0 || need(r, TAR_BLOCK, err) < 0)
         return -1;
-    const unsigned char *block = r->buffer + r->start;
+    const unsigned char *block = r->data + r->start;
     r->start += TAR_BLOCK;
     if (is_zero(block))
         return 0;

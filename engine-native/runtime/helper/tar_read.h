@@ -7,16 +7,20 @@
 #include <stdint.h>
 
 #include "../lib/err.h"
-#include "../lib/sha256.h"
+#include "hash_ahead.h"
 #include "tar_format.h"
 
 #define TAR_PATH_MAX 4095
+#define TAR_SLOTS 4
 
 struct tar_reader {
     int fd;
-    unsigned char *buffer;
+    const unsigned char *data; /* what came last: bytes start..end of it are still to be read */
     size_t start, end;
-    struct sha256 sha;
+    unsigned char *slots; /* read into in turn, so that the hash may lag behind */
+    uint64_t tickets[TAR_SLOTS];
+    unsigned slot;
+    struct hash_ahead hash;
     uint64_t read;    /* bytes that came */
     uint64_t left;    /* of the present entry's content */
     uint64_t padding; /* behind it */
@@ -34,7 +38,8 @@ struct tar_entry {
     uint32_t mtime_ns;
 };
 
-/* `first` are bytes of the stream that have already been read from fd. */
+/* `first` are bytes of the stream that have already been read from fd; they must stay until tar_reader_close.
+ */
 int tar_reader_open(struct tar_reader *reader, int fd, const char *first, size_t first_len, struct err *err);
 void tar_reader_close(struct tar_reader *reader);
 

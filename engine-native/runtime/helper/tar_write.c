@@ -9,38 +9,59 @@
 #include "../lib/cleanup.h"
 #include "../lib/frame.h"
 
-#define SINK_BUFFER (256u << 10)
+#define SLOT_SIZE (256u << 10)
 static const char zeroes[2 * TAR_BLOCK];
 
-int tar_sink_open(struct tar_sink *sink, int fd, struct sha256 *sha, struct err *err) {
-    *sink = (struct tar_sink){.fd = fd, .sha = sha, .buffer = malloc(SINK_BUFFER)};
-    return sink->buffer ? 0 : err_set(err, ERR_INTERNAL, "out of memory");
+int tar_sink_open(struct tar_sink *sink, int fd, struct hash_ahead *hash, struct err *err) {
+    *sink = (struct tar_sink){.fd = fd, .hash = hash, .slots = malloc((size_t)TAR_SINK_SLOTS * SLOT_SIZE)};
+    return sink->slots ? 0 : err_set(err, ERR_INTERNAL, "out of memory");
 }
 
 void tar_sink_close(struct tar_sink *sink) {
-    free(sink->buffer);
-    sink->buffer = NULL;
+    free(sink->slots);
+    sink->slots = NULL;
+}
+
+static char *present_slot(const struct tar_sink *sink) {
+    return sink->slots + (size_t)sink->slot * SLOT_SIZE;
 }
 
 int tar_sink_flush(struct tar_sink *sink, struct err *err) {
+    const char *data = present_slot(sink);
     size_t used = sink->used;
     sink->used = 0;
-    if (sink->sha)
-        sha256_add(sink->sha, sink->buffer, used);
-    return sink->fd < 0 ? 0 : write_all(sink->fd, sink->buffer, used, err);
+    if (sink->hash) {
+        sink->tickets[sink->slot] = hash_ahead_add(sink->hash, data, used);
+        sink->slot = (sink->slot + 1) % TAR_SINK_SLOTS;
+        hash_ahead_wait(sink->hash, sink->tickets[sink->slot]);
+    }
+    return sink->fd < 0 ? 0 : write_all(sink->fd, data, used, err);
+}
+
+char *tar_sink_room(struct tar_sink *sink, size_t *room, struct err *err) {
+    if (sink->used == SLOT_SIZE && tar_sink_flush(sink, err) < 0)
+        return NULL;
+    *room = SLOT_SIZE - sink->used;
+    return present_slot(sink) + sink->used;
+}
+
+void tar_sink_filled(struct tar_sink *sink, size_t len) {
+    sink->used += len;
+    sink->size += len;
 }
 
 int tar_sink_write(struct tar_sink *sink, const void *data, size_t len, struct err *err) {
     const char *at = data;
-    sink->size += len;
     while (len > 0) {
-        size_t take = SINK_BUFFER - sink->used < len ? SINK_BUFFER - sink->used : len;
-        memcpy(sink->buffer + sink->used, at, take);
-        sink->used += take;
+        size_t room;
+        char *to = tar_sink_room(sink, &room, err);
+        if (!to)
+            return -1;
+        size_t take = room < len ? room : len;
+        memcpy(to, at, take);
+        tar_sink_filled(sink, take);
         at += take;
         len -= take;
-        if (sink->used == SINK_BUFFER && tar_sink_flush(sink, err) < 0)
-            return -1;
     }
     return 0;
 }

@@ -6,21 +6,29 @@
 #include <sys/stat.h>
 
 #include "../lib/err.h"
-#include "../lib/sha256.h"
+#include "hash_ahead.h"
 #include "tar_format.h"
 
 /* Where the bytes go: to a descriptor (>= 0), and into a hash when there is one. */
+#define TAR_SINK_SLOTS 4
+
 struct tar_sink {
     int fd;
-    struct sha256 *sha;
+    struct hash_ahead *hash;
     uint64_t size; /* bytes so far */
-    char *buffer;
-    size_t used;
+    char *slots;   /* filled in turn, so that the hash may lag behind */
+    uint64_t tickets[TAR_SINK_SLOTS];
+    unsigned slot;
+    size_t used; /* of the present slot */
 };
 
-int tar_sink_open(struct tar_sink *sink, int fd, struct sha256 *sha, struct err *err);
+int tar_sink_open(struct tar_sink *sink, int fd, struct hash_ahead *hash, struct err *err);
 void tar_sink_close(struct tar_sink *sink);
 int tar_sink_write(struct tar_sink *sink, const void *data, size_t len, struct err *err);
+/* Room in the sink's own memory, for content that is read straight into it; NULL on error. tar_sink_filled
+ * says how much of it was used. */
+char *tar_sink_room(struct tar_sink *sink, size_t *room, struct err *err);
+void tar_sink_filled(struct tar_sink *sink, size_t len);
 int tar_sink_flush(struct tar_sink *sink, struct err *err);
 
 struct tar_xattr {
