@@ -256,6 +256,21 @@ describe('berth-shim', { skip: isRoot ? false : 'needs root' }, () => {
       assert.equal(statSync(`${volume}/a`).uid, 0);
     });
 
+    it('shares a network with another container without seeing the links of the host', async () => {
+      const first = sandbox.container(guest('sleep 100000'));
+      const { pid } = await first.start();
+      const network = `/proc/${pid}/ns/net`;
+      const second = await sandbox.run(guest('list /sys/class/net', 'write /sys/x y'), {
+        namespaces: { net: network },
+      });
+      assert.equal(second.output(), 'lo\n/sys/x: Read-only file system\n');
+    });
+
+    it('refuses to join processes whose /proc it could only show together with the host', async () => {
+      const namespaces = { pid: '/proc/1/ns/pid' };
+      assert.equal((await refused(guest('id'), { namespaces }))[0], 'unsupported');
+    });
+
     it('keeps a read-only root read-only and a tmpfs on it writable', async () => {
       const container = sandbox.container(guest('write /x y', 'write /tmp/x y'), {
         mounts: [{ type: 'tmpfs', target: '/tmp' }],

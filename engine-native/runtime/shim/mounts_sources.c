@@ -1,6 +1,7 @@
 /* The shim's side of mounts.h: opens every source in the agreed order. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "devices.h"
@@ -66,7 +67,10 @@ static int open_each(const struct spec *spec, const struct cgroup *cgroup, int u
         (*n)++;
     }
     if (mounts_need_host_sys(spec)) {
-        if ((fds[*n] = rootfs_open_readonly(AT_FDCWD, "/sys", err)) < 0)
+        const char *net = spec->namespaces.net;
+        fds[*n] = strcmp(net, "host") == 0 ? rootfs_open_readonly(AT_FDCWD, "/sys", err)
+                                           : rootfs_open_sysfs(net, err);
+        if (fds[*n] < 0)
             return -1;
         (*n)++;
     }

@@ -268,3 +268,20 @@ int rootfs_open_readonly(int dir_fd, const char *path, struct err *err) {
         return err_sys(err, errno, "cannot clone \"%s\" read-only", path);
     return steal_fd(&fd);
 }
+
+int rootfs_open_sysfs(const char *netns_path, struct err *err) {
+    auto_close int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    auto_close int joined = open(netns_path, O_RDONLY | O_CLOEXEC);
+
+    if (own < 0 || joined < 0 || setns(joined, CLONE_NEWNET))
+        return err_sys(err, errno, "cannot join namespace \"%s\"", netns_path);
+    int fd = k_new_mount("sysfs", NULL, MOUNT_ATTR_RDONLY | MOUNT_ATTR_SAFE);
+    int saved = errno;
+    if (setns(own, CLONE_NEWNET)) {
+        saved = errno;
+        if (fd >= 0)
+            (void)close(fd);
+        fd = -1;
+    }
+    return fd < 0 ? err_sys(err, saved, "cannot make the container's \"/sys\"") : fd;
+}

@@ -24,3 +24,7 @@ int rootfs_open_device(const char *path, unsigned major, unsigned minor, char ty
 
 /* A directory of the host, read-only and harmless (no suid, devices or programs), detached. */
 int rootfs_open_readonly(int dir_fd, const char *path, struct err *err);
+
+/* The sysfs of a network namespace that is joined, read-only, detached: inside a user namespace that does not
+ * own it nobody may mount one, and the host's would show the host's links. */
+int rootfs_open_sysfs(const char *netns_path, struct err *err);

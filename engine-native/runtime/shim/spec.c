@@ -324,6 +324,12 @@ static int parse_namespaces(const struct json *root, struct spec *spec, struct e
         return -1;
     if (spec->network_mode == NET_HOST)
         ns->net = "host";
+    /* Only the owner of a pid namespace may mount its proc, and the host's would show the host's processes.
+     */
+    if (spec->userns && ns->pid && strcmp(ns->pid, "host") != 0)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "a container with a user namespace of its own cannot join pid namespace \"%s\"",
+                       ns->pid);
     return 0;
 }
 
