@@ -1,4 +1,5 @@
-/* The small ops on the host itself: hello, bridges, sysctls. All are inline: none may block. */
+/* The small ops on the host itself: hello in the loop, bridges and sysctls in a worker, since each may wait
+ * for the kernel's network lock (removing a bridge holds it for 20 ms). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

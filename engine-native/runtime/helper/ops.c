@@ -12,10 +12,10 @@ static const struct op table[] = {
     {"dir.usage", OP_WORKER, op_dir_usage},
     {"dir.remove", OP_WORKER, op_dir_remove},
     {"dir.sync", OP_WORKER, op_dir_sync},
-    {"net.ensure", OP_INLINE, op_net_ensure},
-    {"net.remove", OP_INLINE, op_net_remove},
+    {"net.ensure", OP_SERIAL, op_net_ensure},
+    {"net.remove", OP_SERIAL, op_net_remove},
     {"nft.apply", OP_SERIAL, op_nft_apply},
-    {"sysctl.set", OP_INLINE, op_sysctl_set},
+    {"sysctl.set", OP_SERIAL, op_sysctl_set},
 };
 
 const struct op *op_find(const char *name) {
