@@ -1,5 +1,5 @@
 /* nft.apply: one ruleset through nft's own parser, as one transaction. Runs in a worker of its own; job.c
- * lets only one go at a time, in the order asked, because a later ruleset may rest on an earlier. */
+ * lets only one network op go at a time, in the order asked, because a later may rest on an earlier. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
