@@ -24,10 +24,6 @@ export function tailLines(tail: string | null): string[] {
   return lines.map((line) => `${detailIndent}${line.replace(/\r$/, '')}`);
 }
 
-export function failureLines(error: string, tail: string | null): string[] {
-  return [...tailLines(tail), ` !     ${error}`];
-}
-
 export function instanceName(instance: SchedulerInstance): string {
   return `${instance.processType}.${instance.slot}`;
 }

@@ -16,7 +16,7 @@ import {
   type SlotDiff,
 } from './generation.ts';
 import type { Limits } from './limits.ts';
-import { failureLines, releasePhaseLine, startingLine } from './output-lines.ts';
+import { releasePhaseLine, startingLine, tailLines } from './output-lines.ts';
 import type { Placement } from './place.ts';
 import type { DeployStrategy } from './strategies/strategy.ts';
 
@@ -79,7 +79,8 @@ function judgeReleasePhase(
   next: Generation,
   phase: SchedulerInstance,
 ): boolean {
-  if (phase.exitCode === 0 && phase.fatal === null) return enterStarting(context, deployment, next);
+  if (phase.exitCode === 0 && phase.fatal === null)
+    return enterStarting(context, deployment, next, tailLines(phase.tail));
   const error =
     phase.exitCode !== null && phase.fatal === null
       ? `release phase failed with exit code ${phase.exitCode}`
@@ -99,11 +100,16 @@ function createReleasePhase(context: DeploymentContext, deployment: Deployment, 
 }
 
 /** The step into `starting` creates the instances at once: one transaction, no extra round. */
-function enterStarting(context: DeploymentContext, deployment: Deployment, next: Generation): boolean {
+function enterStarting(
+  context: DeploymentContext,
+  deployment: Deployment,
+  next: Generation,
+  said: string[] = [],
+): boolean {
   const diff = diffSlots(context.state, next);
   const { start } = context.strategy.step(strategyView(context, diff));
   if (!createInstances(context, deployment, next, start, false)) return context.draft.conclude !== undefined;
-  advance(context, deployment, 'starting', startingLine(start));
+  advance(context, deployment, 'starting', [...said, ...startingLine(start)]);
   return false;
 }
 
@@ -223,7 +229,8 @@ function fail(
     ...conclusion(deployment, 'failed'),
     error,
     hint: why.hint,
-    output: failureLines(error, why.tail),
+    // the error itself and its hint are said by whoever answers the pusher
+    output: tailLines(why.tail),
   };
   return true;
 }
