@@ -65,7 +65,10 @@ export class ShimConnection {
     while (!done()) {
       const left = deadline - Date.now();
       if (left <= 0) throw new Error(`no answer within ${timeoutMs} ms`);
-      await Promise.race([new Promise<void>((resolve) => (this.wake = resolve)), sleep(left)]);
+      await Promise.race([
+        new Promise<void>((resolve) => (this.wake = resolve)),
+        sleep(left, undefined, { ref: false }),
+      ]);
     }
   }
 

@@ -47,7 +47,13 @@ static void detach(struct client *client) {
     }
 }
 
+/* A client may be closed deep inside a call that still holds it (its own attach can end the container), so
+ * its memory lives until the loop comes round. */
+static struct client *closed;
+
 void client_close(struct client *client) {
+    if (client->watch.fd < 0)
+        return;
     for (struct client **p = &clients; *p; p = &(*p)->next) {
         if (*p != client)
             continue;
@@ -56,11 +62,21 @@ void client_close(struct client *client) {
         break;
     }
     loop_close(&client->watch);
+    client->closing = true;
     detach(client);
-    frame_buffer_free(&client->in);
-    out_buffer_free(&client->out);
-    free(client->wait_id);
-    free(client);
+    client->next_attached = closed;
+    closed = client;
+}
+
+void client_free_closed(void) {
+    for (struct client *client = closed, *next; client; client = next) {
+        next = client->next_attached;
+        frame_buffer_free(&client->in);
+        out_buffer_free(&client->out);
+        free(client->wait_id);
+        free(client);
+    }
+    closed = NULL;
 }
 
 /* Which events a client is good for now. */
@@ -76,10 +92,12 @@ static void update_events(struct client *client) {
     loop_set_events(&client->watch, events);
 }
 
-/* Sends what goes. Returns false when the client is gone (and freed). */
+/* Sends what goes. Returns false when the client is gone. */
 static bool flush_client(struct client *client) {
     struct err err = {0};
 
+    if (client->watch.fd < 0)
+        return false;
     int rc = out_buffer_flush(&client->out, client->watch.fd, &err);
     if (rc < 0 || (rc == 1 && client->closing)) {
         client_close(client);

@@ -50,6 +50,8 @@ void client_end_streams(struct process *process, const char *last, size_t len);
 
 struct client *client_list(void);
 void client_close(struct client *client);
+/* Between two events: the memory of the closed ones. */
+void client_free_closed(void);
 
 /* In ops.c: one request. */
 void ops_handle(struct client *client, const char *payload, size_t len);

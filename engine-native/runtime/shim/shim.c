@@ -268,6 +268,7 @@ void shim_run(void) {
         if (shim.ended && (!client_list() || loop_now_ms() >= shim.linger_until_ms))
             return;
         loop_once(next_timeout());
+        client_free_closed();
         if (shim.await_until_ms && loop_now_ms() >= shim.await_until_ms) {
             shim_attached();
             process_try_finish(shim.main);
