@@ -1,18 +1,17 @@
 // A visitor's connection: reads request heads, one exchange at a time, the next request only after the last response (pipelining).
 // Made by the listener for each socket. Must never read on without a bound, nor start a request that did not parse.
 import type { Socket } from 'node:net';
-import { BodyScanner } from './body-scanner.ts';
+import type { AcceptedSocket } from './accept-sockets.ts';
+import { beginExchange, type Peer } from './begin-exchange.ts';
 import { abandonExchange, completeTunnel } from './end-exchange.ts';
 import { errorResponse } from './error-pages.ts';
 import { type ClientSide, type Exchange, Stage } from './exchange.ts';
-import { Frame, Framing, frameRequest } from './frame-message.ts';
-import { Kind } from './header-kinds.ts';
-import { newRequestId } from './new-request-id.ts';
+import { Frame, frameRequest } from './frame-message.ts';
 import type { OutcomeCode } from './outcomes.ts';
 import type { ProxyParts } from './proxy-parts.ts';
+import { keptBytes } from './read-buffer.ts';
 import { Head, incomplete, readRequestHead, refused } from './read-head.ts';
 import { clientDrained } from './relay-response.ts';
-import { acceptedRequestId, requestHeadText } from './rewrite-head.ts';
 import { dispatchExchange, sendBody } from './send-request.ts';
 import { tunnelEnded, tunnelReceived } from './tunnel.ts';
 
@@ -21,14 +20,6 @@ const head = new Head();
 const frame = new Frame();
 const lineFeed = 0x0a;
 const carriageReturn = 0x0d;
-
-/** What the listener knows about a peer. */
-export interface Peer {
-  address: string;
-  isTrusted: boolean;
-  /** The port that visitors use. */
-  port: number;
-}
 
 export class ClientConnection implements ClientSide {
   readonly address: string;
@@ -49,14 +40,21 @@ export class ClientConnection implements ClientSide {
   #ahead: Buffer | undefined;
   #isReading = false;
 
-  constructor(socket: Socket, parts: ProxyParts, peer: Peer, isStopping: () => boolean, gone: () => void) {
+  constructor(
+    accepted: AcceptedSocket,
+    parts: ProxyParts,
+    peer: Peer,
+    isStopping: () => boolean,
+    gone: () => void,
+  ) {
+    const { socket } = accepted;
     this.#socket = socket;
     this.#parts = parts;
     this.#peer = peer;
     this.#isStopping = isStopping;
     this.address = peer.address;
     this.activeAt = performance.now();
-    socket.on('data', (bytes: Buffer) => this.#received(bytes));
+    accepted.read = (bytes) => this.#received(bytes);
     socket.on('end', () => this.#clientEnded());
     socket.on('drain', () => {
       if (this.exchange) clientDrained(this.exchange);
@@ -114,7 +112,7 @@ export class ClientConnection implements ClientSide {
       return;
     }
     this.resume();
-    if (this.#ahead && !this.#isReading) this.#readRequests();
+    if (this.#ahead && !this.#isReading) this.#readRequests(this.#ahead);
   }
 
   endWith(latin1: string): void {
@@ -144,10 +142,14 @@ export class ClientConnection implements ClientSide {
       return;
     }
     const before = this.#ahead;
-    this.#ahead = before ? Buffer.concat([before, bytes]) : bytes;
+    if (!before) {
+      this.#readRequests(bytes);
+      return;
+    }
+    this.#ahead = Buffer.concat([before, bytes]);
     // A head that drips in is looked at again only when a line ends, or the drip would cost more than it brings.
-    const isDrip = before && bytes.indexOf(lineFeed) === -1 && bytes.indexOf(carriageReturn) === -1;
-    if (!isDrip || this.#ahead.length > this.#parts.limits.requestHeadBytes) this.#readRequests();
+    const isDrip = bytes.indexOf(lineFeed) === -1 && bytes.indexOf(carriageReturn) === -1;
+    if (!isDrip || this.#ahead.length > this.#parts.limits.requestHeadBytes) this.#readRequests(this.#ahead);
   }
 
   #deliver(bytes: Buffer): void {
@@ -160,24 +162,26 @@ export class ClientConnection implements ClientSide {
     const used = this.#ahead || exchange.isRequestDone ? 0 : sendBody(exchange, this.#parts, bytes);
     if (used >= bytes.length || this.lingerUntil > 0) return;
     const rest = used === 0 ? bytes : bytes.subarray(used);
-    this.#ahead = this.#ahead ? Buffer.concat([this.#ahead, rest]) : rest;
+    this.#ahead = this.#ahead ? Buffer.concat([this.#ahead, rest]) : keptBytes(rest);
     if (this.#ahead.length >= this.#parts.limits.readAheadBytes) this.pause();
   }
 
-  /** Starts requests from the bytes at hand until one is in progress or more bytes are needed. */
-  #readRequests(): void {
+  /** Starts requests from the bytes at hand until one is in progress or more bytes are needed; keeps what is left. */
+  #readRequests(first: Buffer): void {
     this.#isReading = true;
-    while (this.#ahead && !this.exchange && this.lingerUntil === 0) {
-      const bytes = this.#ahead;
+    let bytes: Buffer | undefined = first;
+    while (bytes && !this.exchange && this.lingerUntil === 0) {
       const end = readRequestHead(bytes, 0, bytes.length, this.#headLimits(), head);
       if (end === incomplete) {
         if (this.headSince === 0) this.headSince = this.activeAt;
+        this.#ahead = keptBytes(bytes);
         break;
       }
       this.headSince = 0;
       if (end === refused) this.refuse(head.problemStatus, head.problem);
       else if (!frameRequest(head, frame)) this.refuse(frame.problemStatus, frame.problem);
       else this.#begin(bytes, end);
+      bytes = this.#ahead;
     }
     this.#isReading = false;
   }
@@ -188,48 +192,10 @@ export class ClientConnection implements ClientSide {
   }
 
   #begin(bytes: Buffer, end: number): void {
-    this.#ahead = end < bytes.length ? bytes.subarray(end) : undefined;
+    this.#ahead = end < bytes.length ? keptBytes(bytes.subarray(end)) : undefined;
     this.requests++;
-    const requestId = acceptedRequestId(head) || newRequestId();
-    const startedAt = performance.now();
-    const hasBody =
-      frame.framing === Framing.chunked || (frame.framing === Framing.length && frame.length > 0);
-    const isWebSocket = frame.wantsUpgrade && frame.upgrade !== '';
-    const { address, isTrusted, port } = this.#peer;
-    const exchange: Exchange = {
-      client: this,
-      method: head.method,
-      path: head.target,
-      host: frame.host,
-      requestId,
-      headText: requestHeadText(head, frame, { address, isTrusted, port, requestId, receivedAt: Date.now() }),
-      minorVersion: head.minorVersion,
-      keepAlive: frame.keepAlive,
-      webSocketKey: isWebSocket ? webSocketKey() : '',
-      startedAt,
-      requestBody: hasBody ? new BodyScanner(frame.framing, frame.length, false) : undefined,
-      isRequestDone: !hasBody,
-      requestDoneAt: startedAt,
-      bodyBytes: 0,
-      bodyWaitMs: 0,
-      stage: Stage.waiting,
-      entry: undefined,
-      target: undefined,
-      upstream: undefined,
-      tried: [],
-      lastConnectFailure: 'H21',
-      waitUntil: 0,
-      connectMs: 0,
-      partialHead: undefined,
-      responseBody: undefined,
-      keepsClient: false,
-      keepsUpstream: false,
-      upstreamKeepAliveSeconds: 0,
-      status: 0,
-      responseBytes: 0,
-    };
-    this.exchange = exchange;
-    dispatchExchange(exchange, this.#parts);
+    this.exchange = beginExchange(this, this.#peer, head, frame);
+    dispatchExchange(this.exchange, this.#parts);
   }
 
   /** Answers what did not parse, or came too slowly, and closes: nothing after it can be trusted. */
@@ -277,10 +243,4 @@ export class ClientConnection implements ClientSide {
     if (exchange.stage === Stage.tunnel) completeTunnel(exchange, this.#parts, '');
     else abandonExchange(exchange, this.#parts);
   }
-}
-
-function webSocketKey(): string {
-  for (let field = 0; field < head.count; field++)
-    if (head.kinds[field] === Kind.webSocketKey) return head.value(field);
-  return '';
 }

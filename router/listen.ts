@@ -1,7 +1,8 @@
 // Accepts visitors on the public port, or on a socket inherited from the supervisor, and sweeps their deadlines.
 // Started by start-router. A stop takes no new connection, lets requests in flight end within the limit, then closes.
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { AppError, systemCode } from '@berth/kit/errors.ts';
+import { type AcceptedSocket, acceptSockets } from './accept-sockets.ts';
 import { ClientConnection } from './client-connection.ts';
 import type { ProxyParts } from './proxy-parts.ts';
 import { sweepConnection } from './sweep-connections.ts';
@@ -34,7 +35,7 @@ export class Listener {
   constructor(parts: ProxyParts, options: ListenOptions) {
     this.#parts = parts;
     this.#options = options;
-    this.#server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ noDelay: true, allowHalfOpen: true });
   }
 
   get connectionCount(): number {
@@ -54,6 +55,7 @@ export class Listener {
     if (fd === undefined) this.#server.listen({ host, port, backlog: 4096 }, resolve);
     else this.#server.listen({ fd, backlog: 4096 }, resolve);
     await promise;
+    acceptSockets(this.#server, (one) => this.#accept(one));
     const address = this.#server.address();
     this.#port = typeof address === 'object' && address !== null ? address.port : port;
     this.#server.on('error', () => {}); // a failed accept (no descriptors left) concerns one visitor, not the router
@@ -75,7 +77,8 @@ export class Listener {
     for (const connection of this.#connections) connection.destroy();
   }
 
-  #accept(socket: Socket): void {
+  #accept(accepted: AcceptedSocket): void {
+    const { socket } = accepted;
     if (this.#connections.size >= this.#parts.limits.clientConnections) {
       this.refused++;
       socket.destroy();
@@ -85,7 +88,7 @@ export class Listener {
     const address = plainAddress(socket.remoteAddress);
     const peer = { address, isTrusted: this.#options.trusted.includes(address), port: this.port };
     const connection = new ClientConnection(
-      socket,
+      accepted,
       this.#parts,
       peer,
       () => this.#isStopping,

@@ -8,6 +8,7 @@ const renameFile = promisify(rename);
 const closeFile = promisify(close);
 const statFile = promisify(stat);
 
+const lineFeed = 0x0a;
 const bufferBytes = 64 * 1024;
 /** Buffers waiting for the disk; more are dropped. */
 const mostWaiting = 16;
@@ -33,11 +34,13 @@ export class LogFile {
     this.#timer = setInterval(() => this.#flush(), flushMs).unref();
   }
 
+  /** Takes one line, without its end. */
   write(line: string): void {
     // latin1: the formatter leaves only ASCII, so one character is one byte.
-    if (this.#used + line.length > bufferBytes) this.#flush();
-    if (line.length > bufferBytes) return;
+    if (this.#used + line.length >= bufferBytes) this.#flush();
+    if (line.length >= bufferBytes) return;
     this.#used += this.#buffer.write(line, this.#used, 'latin1');
+    this.#buffer[this.#used++] = lineFeed;
     this.#lines++;
   }
 

@@ -4,6 +4,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { LineRing, mostRingBytes } from './line-ring.ts';
 import { LogFile } from './log-file.ts';
 import { formatRecord, RequestLog, type RequestRecord } from './request-log.ts';
 
@@ -73,17 +75,33 @@ describe('the request log', () => {
   });
 });
 
+describe('the last lines of an app', () => {
+  it('are the newest ones, whole and in order, whatever their lengths and however much room there is', () => {
+    const line = fc.string({ unit: 'grapheme-ascii', maxLength: 900 });
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 300 }), fc.nat(250), (lines, growsUntil) => {
+        const ring = new LineRing();
+        for (const [i, one] of lines.entries()) ring.add(one, i < growsUntil);
+        const kept = ring.last(1000);
+        assert.deepEqual(kept, lines.slice(lines.length - kept.length));
+        assert.ok(kept.length <= 200 && kept.length >= Math.min(lines.length, 3));
+        assert.ok(ring.capacity <= mostRingBytes);
+      }),
+    );
+  });
+});
+
 describe('the log file', () => {
   it('holds every line, in order, over a rotation', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'berth-log-file-'));
     try {
       const path = join(folder, 'requests.log');
       const file = new LogFile(path, 100_000);
-      const lines = Array.from({ length: 2500 }, (_, i) => `line ${i} ${'x'.repeat(50)}\n`);
+      const lines = Array.from({ length: 2500 }, (_, i) => `line ${i} ${'x'.repeat(50)}`);
       for (const line of lines) file.write(line);
       await file.close();
       const text = (await readFile(`${path}.1`, 'utf8')) + (await readFile(path, 'utf8'));
-      assert.equal(text, lines.join(''));
+      assert.equal(text, `${lines.join('\n')}\n`);
       assert.equal(file.droppedLines, 0);
     } finally {
       await rm(folder, { recursive: true });
@@ -92,8 +110,8 @@ describe('the log file', () => {
 
   it('drops and counts lines that cannot be written', async () => {
     const file = new LogFile('/nonexistent/folder/requests.log');
-    file.write('a\n');
-    file.write('b\n');
+    file.write('a');
+    file.write('b');
     await file.close();
     assert.equal(file.droppedLines, 2);
   });

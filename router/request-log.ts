@@ -1,6 +1,7 @@
 // One logfmt line a request, in the shape Heroku's router gives it: to the log file and to the app's last lines, which `berth logs` reads.
 // Must never hold a header's value besides host and request id; bounded in lines, apps and bytes.
 
+import { LineRing } from './line-ring.ts';
 import { type OutcomeCode, outcomes } from './outcomes.ts';
 import type { AppTraffic } from './table.ts';
 
@@ -26,6 +27,7 @@ export interface LogLine {
 }
 
 export interface LineSink {
+  /** Takes one line, without its end. */
   write(line: string): void;
 }
 
@@ -54,35 +56,14 @@ function failure(code: OutcomeCode): string {
   return `at=${level} code=${code} desc="${outcomes[code].about}"`;
 }
 
-const linesPerApp = 200;
 const mostApps = 2000;
-/** Beyond this, an app's ring stops growing at the few lines below. */
+/** For all rings together; beyond it they stop growing and drop old lines sooner. */
 const mostBytes = 32 * 1024 * 1024;
-const fewLines = 20;
-
-class Ring {
-  lines: LogLine[] = [];
-  next = 0;
-
-  /** Adds a line; gives the bytes it added or freed. */
-  add(line: LogLine, mayGrow: boolean): number {
-    if (this.lines.length < (mayGrow ? linesPerApp : fewLines)) {
-      this.lines.push(line);
-      return line.message.length;
-    }
-    if (this.next >= this.lines.length) this.next = 0;
-    const old = this.lines[this.next];
-    this.lines[this.next++] = line;
-    return line.message.length - (old?.message.length ?? 0);
-  }
-
-  inOrder(): LogLine[] {
-    return [...this.lines.slice(this.next), ...this.lines.slice(0, this.next)];
-  }
-}
+/** `2026-01-02T03:04:05.678Z`. */
+const timeLength = 24;
 
 export class RequestLog {
-  readonly #rings = new Map<string, Ring>();
+  readonly #rings = new Map<string, LineRing>();
   readonly #followers = new Set<{ app: string; take: (line: LogLine) => void }>();
   readonly #file: LineSink | undefined;
   #bytes = 0;
@@ -94,19 +75,30 @@ export class RequestLog {
   }
 
   add(app: AppTraffic | undefined, record: RequestRecord, now = Date.now()): void {
-    const message = formatRecord(record);
     const time = this.#timeText(now);
-    this.#file?.write(app ? `${time} app=${app.name} ${message}\n` : `${time} ${message}\n`);
-    if (!app) return;
-    const line = { time, app: app.name, message };
-    this.#bytes += this.#ring(app.name).add(line, this.#bytes < mostBytes);
-    for (const follower of this.#followers) if (follower.app === app.name) follower.take(line);
+    const message = formatRecord(record);
+    if (!app) {
+      this.#file?.write(`${time} ${message}`);
+      return;
+    }
+    const line = `${time} app=${app.name} ${message}`;
+    this.#file?.write(line);
+    const ring = this.#ring(app.name);
+    const before = ring.capacity;
+    ring.add(line, this.#bytes < mostBytes);
+    this.#bytes += ring.capacity - before;
+    for (const follower of this.#followers)
+      if (follower.app === app.name) follower.take({ time, app: app.name, message });
   }
 
   /** The last lines of an app, oldest first. */
   lines(app: string, count: number): LogLine[] {
-    if (count <= 0) return [];
-    return this.#rings.get(app)?.inOrder().slice(-count) ?? [];
+    const ring = this.#rings.get(app);
+    if (!ring || count <= 0) return [];
+    const messageStart = timeLength + ' app='.length + app.length + 1;
+    return ring
+      .last(count)
+      .map((line) => ({ time: line.slice(0, timeLength), app, message: line.slice(messageStart) }));
   }
 
   /** Calls `take` for every new line of the app until the returned function is called. */
@@ -116,15 +108,16 @@ export class RequestLog {
     return () => this.#followers.delete(follower);
   }
 
-  #ring(app: string): Ring {
+  #ring(app: string): LineRing {
     let ring = this.#rings.get(app);
     if (ring) return ring;
     const oldest = this.#rings.size >= mostApps ? this.#rings.entries().next().value : undefined;
     if (oldest) {
       this.#rings.delete(oldest[0]);
-      for (const line of oldest[1].lines) this.#bytes -= line.message.length;
+      this.#bytes -= oldest[1].capacity;
     }
-    ring = new Ring();
+    ring = new LineRing();
+    this.#bytes += ring.capacity;
     this.#rings.set(app, ring);
     return ring;
   }

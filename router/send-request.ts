@@ -9,6 +9,7 @@ import type { ProxyParts } from './proxy-parts.ts';
 import { relayClosed, relayReceived } from './relay-response.ts';
 import type { HostEntry, Target } from './table.ts';
 import type { UpstreamUser } from './upstream-connection.ts';
+import { writeBorrowed } from './write-borrowed.ts';
 
 /** More refusals than this in a row are an outage, not bad luck. */
 const mostAttempts = 5;
@@ -160,7 +161,7 @@ export function sendBody(exchange: Exchange, parts: ProxyParts, bytes: Buffer): 
   exchange.bodyBytes += end;
   let hasRoom = true;
   for (let i = 0; i < requestBody.rangeCount; i += 2)
-    hasRoom = upstream.socket.write(bytes.subarray(requestBody.ranges[i], requestBody.ranges[i + 1]));
+    hasRoom = writeBorrowed(upstream.socket, bytes, requestBody.ranges[i], requestBody.ranges[i + 1]);
   if (requestBody.problem !== '') {
     if (!upstream.socket.writableCorked) refuseBody(exchange, parts);
     return bytes.length;

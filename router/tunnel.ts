@@ -8,6 +8,7 @@ import { Kind } from './header-kinds.ts';
 import type { ProxyParts } from './proxy-parts.ts';
 import type { Head } from './read-head.ts';
 import { responseHeadText } from './rewrite-head.ts';
+import { writeBorrowed } from './write-borrowed.ts';
 
 /** RFC 6455 §1.3. */
 const webSocketGuid = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
@@ -66,7 +67,7 @@ export function startTunnel(
 export function tunnelReceived(exchange: Exchange, bytes: Buffer): void {
   const socket = exchange.upstream?.socket;
   if (!socket) return;
-  if (!socket.write(bytes) && socket.writableLength > 0) exchange.client.pause();
+  if (!writeBorrowed(socket, bytes) && socket.writableLength > 0) exchange.client.pause();
 }
 
 /** The client ended its side: the instance is told, and what it still sends goes through until it ends too. */

@@ -2,12 +2,11 @@
 // only a connection in the middle of a large body has a buffer of its own, so that its bytes reach the client without a copy.
 // Must never let a byte of the shared buffer be kept by its user.
 import { connect, type Socket } from 'node:net';
+import { readBuffer, readBytes } from './read-buffer.ts';
 import type { Target } from './table.ts';
 
-const readBytes = 64 * 1024;
 /** From this size on a read is worth its own buffer. */
 export const bulkBytes = 16 * 1024;
-const sharedBuffer = Buffer.allocUnsafeSlow(readBytes);
 const spareBuffers: Buffer[] = [];
 const mostSpareBuffers = 64;
 
@@ -44,7 +43,7 @@ export class UpstreamConnection {
       noDelay: true,
       allowHalfOpen: true,
       onread: {
-        buffer: () => this.#bulk ?? sharedBuffer,
+        buffer: () => this.#bulk ?? readBuffer,
         callback: (size, bytes) => this.#received(bytes as Buffer, size),
       },
     });
