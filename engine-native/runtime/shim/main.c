@@ -29,9 +29,10 @@
  */
 static void run_sealed(char **argv) {
     auto_close int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    int seals = self < 0 ? -1 : fcntl(self, F_GET_SEALS); /* -1 also for a file on a disk */
     struct stat st;
 
-    if (self < 0 || fcntl(self, F_GET_SEALS) == ALL_SEALS || fstat(self, &st))
+    if (self < 0 || (seals >= 0 && (seals & F_SEAL_WRITE)) || fstat(self, &st))
         return;
     auto_close int copy = (int)syscall(SYS_memfd_create, "berth-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     off_t offset = 0;
