@@ -2,9 +2,20 @@
  * Runs berth-shim by hand, without the helper: a spec on descriptor 3, the answer on 4, frames on its socket.
  * Used by shim.test.ts; every container it makes is cleaned up by `Sandbox.close`.
  */
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -161,7 +172,6 @@ export class Container {
   async start(shim = shimPath): Promise<Started> {
     const specFile = path.join(this.runDir, 'spec.json');
     writeFileSync(specFile, JSON.stringify(this.spec));
-    const { openSync, closeSync } = await import('node:fs');
     const specFd = openSync(specFile, 'r');
     const child = spawn(shim, [this.id.slice(0, 12)], {
       stdio: ['ignore', 'ignore', 'inherit', specFd, 'pipe'],
@@ -268,4 +278,34 @@ export class Sandbox {
     await Promise.all(this.containers.map((container) => container.stop()));
     rmSync(this.base, { recursive: true, force: true });
   }
+}
+
+/** Everything of ours that a finished container must not leave on the host. */
+export function leftovers(container: Container): string[] {
+  const found: string[] = [];
+  const roots = ['/sys/fs/cgroup', ...readdirSync('/sys/fs/cgroup').map((name) => `/sys/fs/cgroup/${name}`)];
+  for (const root of roots) {
+    const group = `${root}/${String(container.spec['cgroup'])}`;
+    if (existsSync(group)) found.push(group);
+  }
+  if (readFileSync('/proc/self/mountinfo', 'utf8').includes(container.id)) found.push('mount');
+  if (existsSync(`/proc/${container.shimPid}`)) found.push(`process ${container.shimPid}`);
+  if (container.pid && existsSync(`/proc/${container.pid}`)) found.push(`process ${container.pid}`);
+  if (existsSync(`${container.runDir}/shim.sock`)) found.push('socket');
+  return found;
+}
+
+/** The argv of the guest program for these steps. */
+export const guest = (...steps: string[]): string[] => [
+  '/guest',
+  ...steps.flatMap((step) => [...step.split(' '), ',']),
+];
+
+/** Starts a container that must be refused: the code and the message. */
+export async function refusal(container: Container): Promise<[string, string]> {
+  const started = await container.start();
+  assert.equal(started.ok, false);
+  await container.shimExit;
+  assert.deepEqual(leftovers(container), []);
+  return [started.error?.code ?? '', started.error?.message ?? ''];
 }

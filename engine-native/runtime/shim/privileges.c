@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <linux/securebits.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -79,6 +80,10 @@ int privileges_drop(const struct privileges *p, const struct identity *identity,
     uint64_t keep = own & p->capabilities;
 
     set_rlimits(p);
+    /* The host's session keyring came along. The filter refuses keyctl; without one the keyring must be
+     * another. */
+    if (!p->seccomp)
+        (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     /* Without no_new_privs a filter can only be loaded while CAP_SYS_ADMIN is still here. */
     if (p->seccomp && !p->no_new_privileges && seccomp_load(keep))

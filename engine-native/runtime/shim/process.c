@@ -24,6 +24,7 @@ static bool pump(struct process *process, struct watch *from, enum log_stream st
     /* EIO: the last program on the terminal closed it. */
     if (n <= 0)
         return false;
+    process->drained += process->exited ? (size_t)n : 0;
     if (process->log)
         log_write(process->log, stream, read_buffer, (size_t)n);
     client_broadcast(process, stream, read_buffer, (size_t)n);
@@ -128,7 +129,7 @@ static bool drain(struct process *process, struct watch *from, enum log_stream s
     bool empty = false;
 
     while (from->fd >= 0 && process->reading && !empty)
-        if (!pump(process, from, stream, &empty))
+        if (!pump(process, from, stream, &empty) || process->drained > 2 * DRAIN_MAX)
             loop_close(from);
     if (from->fd >= 0 && empty)
         loop_close(from);

@@ -27,11 +27,14 @@ struct process {
     bool exited;   /* reaped; its output may still be in the pipes */
     bool finished; /* and everything is delivered */
     int status;
+    size_t drained;         /* bytes read since it exited */
     struct client *clients; /* attached streams, linked by next_attached */
     void (*on_finished)(struct process *process);
 };
 
 #define INPUT_MAX (64 * 1024)
+/* The largest pipe: what an ended program itself can have left behind. */
+#define DRAIN_MAX (1024 * 1024)
 
 /* Takes over the descriptors of stdio. */
 void process_watch(struct process *process, const struct stdio *stdio);

@@ -166,6 +166,13 @@ static void wait_signal(void) {
     (void)printf("got %d\n", (int)got_signal);
 }
 
+/* A child that writes without end, or until nobody reads. */
+static void background_noise(void) {
+    if (fork() == 0)
+        while (write(1, "noise noise noise noise noise\n", 30) > 0)
+            continue;
+}
+
 static int number(char **step, int i) {
     return step[i] ? atoi(step[i]) : 0;
 }
@@ -191,6 +198,8 @@ static void run_step(char **s) {
         fork_many(number(s, 1));
     else if (strcmp(name, "bomb") == 0)
         fork_bomb();
+    else if (strcmp(name, "background") == 0)
+        background_noise();
     else if (strcmp(name, "lines") == 0)
         lines(number(s, 1), (size_t)number(s, 2));
     else if (strcmp(name, "calls") == 0)
