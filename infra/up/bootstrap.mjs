@@ -1,4 +1,4 @@
-// The first program a newcomer runs: `node infra/up/bootstrap.mjs demo|up|down|status|check|test|install`, called by the npm scripts.
+// The first program a newcomer runs: `node infra/up/bootstrap.mjs demo|up|down|status|install|format|check|test`, called by the npm scripts.
 // Brings the machine to the point where the platform's own TypeScript runs on Node 24, then hands over to it.
 // Must stay plain ESM without packages, for Node 20; must do nothing twice.
 import { statSync } from 'node:fs';
@@ -26,6 +26,7 @@ const commands = {
   down: { program: 'main.ts', purpose: 'run', rootTo: 'stop containers', prepare: false },
   status: { program: 'main.ts', purpose: 'run', prepare: false },
   install: { program: 'install.ts', purpose: 'run', rootTo: 'install a system service', prepare: true },
+  format: { program: 'format.ts', purpose: 'check', prepare: false },
   check: { program: 'check.ts', purpose: 'check', prepare: true },
   test: { program: 'test.ts', purpose: 'test', rootTo: 'run containers in tests', prepare: true },
 };
@@ -58,12 +59,15 @@ async function main(args) {
 async function prepare(purpose, args) {
   if (missingPackages(purpose).length > 0) await becomeRoot('install Debian packages', args);
   const unlock = await takeLock(repository);
-  const owner = dropTo(statSync(repository));
-  await step('Debian packages', () => installPackages(purpose));
-  await step('npm packages', () => installNpmPackages(repository, owner));
-  await step('engine', () => buildNative(repository, owner));
-  if (purpose !== 'check') await step('system user', createSystemUser);
-  unlock();
+  try {
+    const owner = dropTo(statSync(repository));
+    await step('Debian packages', () => installPackages(purpose));
+    await step('npm packages', () => installNpmPackages(repository, owner));
+    await step('engine', () => buildNative(repository, owner));
+    if (purpose !== 'check') await step('system user', createSystemUser);
+  } finally {
+    unlock();
+  }
 }
 
 try {

@@ -3,6 +3,7 @@
 import { globSync } from 'node:fs';
 import { join } from 'node:path';
 import { callerEnvironment } from './config.ts';
+import { biome } from './format-tool.ts';
 import { type CheckStep, runLanes } from './run-steps.ts';
 
 const repository = join(import.meta.dirname, '../..');
@@ -34,7 +35,7 @@ const results = await runLanes([
     ),
   ],
   [
-    step('format and lint', bin('biome'), 'check', '--error-on-warnings', '.'),
+    step('format and lint', biome, 'check', '--error-on-warnings', '.'),
     step(
       'types',
       bin('tsc'),

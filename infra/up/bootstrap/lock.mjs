@@ -18,7 +18,7 @@ export async function takeLock(repository) {
   const deadline = Date.now() + waitLimitMs;
   for (let attempt = 0; Date.now() < deadline; attempt++) {
     const server = await tryListen(name);
-    if (server) return () => server.close();
+    if (server) return () => void server.unref().close();
     if (attempt === 0) detail('another bootstrap of this clone is running: waiting for it');
     await sleep(250);
   }
