@@ -1,6 +1,5 @@
 // Starts git in an environment of our own: no file of the machine or of a user configures it, and what it may do is written here.
 // Every git the receiver runs comes from here. Must never pass a variable of our own process on.
-import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startCommand } from '@berth/kit/run-command.ts';
@@ -61,14 +60,11 @@ export function protocolVariable(header: string | string[] | undefined): Record<
   return typeof header === 'string' && /^[a-z0-9=:.-]{1,100}$/.test(header) ? { GIT_PROTOCOL: header } : {};
 }
 
+export type GitProcess = ReturnType<typeof startCommand>;
 export type GitPipe = 'pipe' | 'ignore';
 
 /** Starts git as the leader of a process group of its own, so that its hook and its children end with it. */
-export function startGit(
-  args: readonly string[],
-  env: Record<string, string>,
-  stdio: GitPipe[],
-): ChildProcess {
+export function startGit(args: readonly string[], env: Record<string, string>, stdio: GitPipe[]): GitProcess {
   return startCommand(['git', ...args], { env, stdio, detached: true, cwd: '/' });
 }
 
@@ -76,7 +72,7 @@ export function startGit(
 const graceMs = 1500;
 
 /** Ends a git and all of its children. Never fails. */
-export async function endGit(child: ChildProcess): Promise<void> {
+export async function endGit(child: GitProcess): Promise<void> {
   if (child.pid === undefined || hasEnded(child)) return;
   signalGroup(child.pid, 'SIGTERM');
   const limit = performance.now() + graceMs;
@@ -84,7 +80,7 @@ export async function endGit(child: ChildProcess): Promise<void> {
   if (!hasEnded(child)) signalGroup(child.pid, 'SIGKILL');
 }
 
-function hasEnded(child: ChildProcess): boolean {
+function hasEnded(child: GitProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 

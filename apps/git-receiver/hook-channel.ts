@@ -1,8 +1,9 @@
 // Our end of the pre-receive hook: reads what was pushed (fd 3), prints to the pusher (fd 4), gives the verdict (fd 5).
 // Used by one receive-pack at a time; see hooks/pre-receive for the other end.
-import type { ChildProcess } from 'node:child_process';
+
 import type { Duplex } from 'node:stream';
 import { AppError } from '@berth/kit/errors.ts';
+import type { GitProcess } from './git-process.ts';
 
 export interface RefUpdate {
   oldOid: string;
@@ -25,7 +26,7 @@ export class HookChannel {
   readonly #output: Duplex;
   readonly #verdict: Duplex;
 
-  constructor(child: ChildProcess) {
+  constructor(child: GitProcess) {
     const [, , , introduction, output, verdict] = child.stdio as unknown as Duplex[];
     if (!introduction || !output || !verdict) throw new Error('git was started without its hook pipes');
     this.#introduction = introduction;

@@ -1,9 +1,8 @@
 // Reads git objects in batches through one `git cat-file`, quarantined ones too. Used by the tree count before anything is checked out.
 // Must never be given an object to check out: it reads trees, commits and sizes.
-import type { ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { AppError } from '@berth/kit/errors.ts';
-import { endGit, gitEnvironment, startGit } from './git-process.ts';
+import { endGit, type GitProcess, gitEnvironment, startGit } from './git-process.ts';
 
 export interface GitObject {
   type: string;
@@ -17,7 +16,7 @@ const maxAnswerBytes = 64 * 1024 * 1024;
 const answerLimitMs = 60_000;
 
 export class ObjectReader {
-  readonly #child: ChildProcess;
+  readonly #child: GitProcess;
   readonly #input: Writable;
   readonly #chunks: AsyncIterator<Buffer>;
   readonly #limit: NodeJS.Timeout;

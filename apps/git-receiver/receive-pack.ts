@@ -1,12 +1,11 @@
 // POST git-receive-pack: one push. Runs git with its hook held by us, streams both ways, and tells the controller how it ended.
 // A pusher that leaves before the verdict ends its push; after it the push lands whoever listens.
-import type { ChildProcess } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import { asAppError } from '@berth/kit/errors.ts';
 import type { Grant } from './controller-client.ts';
 import { decidePush } from './decide-push.ts';
-import { endGit, gitEnvironment, protocolVariable, startGit } from './git-process.ts';
+import { endGit, type GitProcess, gitEnvironment, protocolVariable, startGit } from './git-process.ts';
 import { checkRpcHeaders } from './git-request.ts';
 import { HookChannel } from './hook-channel.ts';
 import { clearPending, type PendingPush } from './pending-pushes.ts';
@@ -18,7 +17,7 @@ import { tidyRepository } from './tidy-repository.ts';
 
 /** One receive-pack under way. */
 interface Push {
-  child: ChildProcess;
+  child: GitProcess;
   repository: string;
   /** Aborted when the pusher has left, its body was broken or the receiver stops. */
   gone: AbortController;
@@ -131,7 +130,7 @@ async function settle(receiver: Receiver, push: Push): Promise<void> {
   if (push.accepted) tidyRepository(receiver, repository);
 }
 
-function childEnd(child: ChildProcess): Promise<number> {
+function childEnd(child: GitProcess): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();
   child.on('error', () => resolve(127));
   child.on('exit', (code) => resolve(code ?? 128));

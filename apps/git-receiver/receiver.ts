@@ -1,12 +1,11 @@
 // What all requests of one receiver share: configuration, the controller, the tree counts, the git processes under way.
 // Made by main.ts. Must never hold state that a restart would miss.
-import type { ChildProcess } from 'node:child_process';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import type { ReceiverConfig } from './config.ts';
 import { ControllerClient } from './controller-client.ts';
 import { TreeCounter } from './count-tree.ts';
-import { endGit } from './git-process.ts';
+import { endGit, type GitProcess } from './git-process.ts';
 import { QuarantineKeeper } from './quarantine.ts';
 
 /** Git processes at once: each may hold tens of megabytes, and a machine has an end. */
@@ -18,7 +17,7 @@ export class Receiver {
   readonly counter: TreeCounter;
   readonly log: Logger;
   readonly quarantines = new QuarantineKeeper();
-  readonly #running = new Map<ChildProcess, AbortController | undefined>();
+  readonly #running = new Map<GitProcess, AbortController | undefined>();
 
   constructor(config: ReceiverConfig, log: Logger) {
     this.config = config;
@@ -36,7 +35,7 @@ export class Receiver {
   }
 
   /** Remembers a git process until the returned function is called. */
-  track(child: ChildProcess, stop?: AbortController): () => void {
+  track(child: GitProcess, stop?: AbortController): () => void {
     this.#running.set(child, stop);
     return () => void this.#running.delete(child);
   }

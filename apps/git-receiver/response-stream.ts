@@ -1,9 +1,10 @@
 // The answer of a git process on its way to the client. Called by the request handlers.
 // The status line waits for git's first byte, so that a git that fails at once can still be answered with an error.
-import type { ChildProcess } from 'node:child_process';
+
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { AppError } from '@berth/kit/errors.ts';
+import type { GitProcess } from './git-process.ts';
 import type { GitService } from './git-request.ts';
 
 export const noCache = {
@@ -14,7 +15,7 @@ export const noCache = {
 
 /** Streams git's output until it ends; `prefix` goes out first. A client that leaves is no error: the output is read and dropped. */
 export async function pourOutput(
-  child: ChildProcess,
+  child: GitProcess,
   ended: Promise<number>,
   response: ServerResponse,
   service: GitService,

@@ -1,10 +1,9 @@
 // GET info/refs for both services, and POST git-upload-pack: clone and fetch what is deployed. Called by the server.
-import type { ChildProcess } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable, Writable } from 'node:stream';
 import { asAppError } from '@berth/kit/errors.ts';
 import type { Grant } from './controller-client.ts';
-import { endGit, gitEnvironment, protocolVariable, startGit } from './git-process.ts';
+import { endGit, type GitProcess, gitEnvironment, protocolVariable, startGit } from './git-process.ts';
 import { checkRpcHeaders, type GitService } from './git-request.ts';
 import type { Receiver } from './receiver.ts';
 import { ensureRepository } from './repository.ts';
@@ -68,7 +67,7 @@ async function start(
   args: string[],
   protocol: Record<string, string>,
   response: ServerResponse,
-): Promise<{ child: ChildProcess; ended: Promise<number>; release: () => void }> {
+): Promise<{ child: GitProcess; ended: Promise<number>; release: () => void }> {
   const { config } = receiver;
   const repository = await ensureRepository(config.repositories, grant.appId, grant.deployBranch);
   const env = gitEnvironment(config.pushMaxBytes, protocol);
