@@ -39,13 +39,17 @@ export class GitObjects {
     return this.#inTurn(async () => {
       this.#ask(oids);
       const objects: GitObject[] = [];
+      let failure: unknown;
+      // An object that cannot be given must not stop the reading: the answers for the others are on their way already.
       for (const oid of oids) {
-        const { type, size } = await this.#header(oid);
-        if (size > maxBytes)
-          throw new AppError('too_large', `git object "${oid}" has ${size} bytes, the limit is ${maxBytes}`);
-        objects.push({ oid, type, data: await this.#input.bytes(size) });
-        await this.#input.bytes(1);
+        try {
+          objects.push(await this.#object(oid, maxBytes));
+        } catch (error) {
+          if (!(error instanceof AppError) || error.code === 'unavailable') throw error;
+          failure ??= error;
+        }
       }
+      if (failure !== undefined) throw failure;
       return objects;
     });
   }
@@ -75,6 +79,17 @@ export class GitObjects {
 
   #ask(oids: readonly string[]): void {
     if (oids.length > 0) this.#child.stdin?.write(`${oids.join('\n')}\n`);
+  }
+
+  async #object(oid: string, maxBytes: number): Promise<GitObject> {
+    const { type, size } = await this.#header(oid);
+    if (size <= maxBytes) {
+      const data = await this.#input.bytes(size);
+      await this.#input.bytes(1);
+      return { oid, type, data };
+    }
+    for await (const _ of this.#input.chunks(size + 1));
+    throw new AppError('too_large', `git object "${oid}" has ${size} bytes, the limit is ${maxBytes}`);
   }
 
   async #header(oid: string): Promise<{ type: GitObject['type']; size: number }> {
@@ -150,7 +165,7 @@ class ByteReader {
 
   async #next(): Promise<Buffer> {
     const { done, value } = await this.#iterator.next();
-    if (done) throw new AppError('internal', 'git ended before it had answered');
+    if (done) throw new AppError('unavailable', 'git ended before it had answered');
     return value;
   }
 }

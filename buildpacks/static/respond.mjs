@@ -148,7 +148,9 @@ async function sendFile(settings, request, response, path, file, status) {
       return;
     }
     const range =
-      status === 200 ? parseRange(request.headers.range, size, request.headers['if-range'], etag) : undefined;
+      status === 200
+        ? parseRange(request.headers.range, size, [request.headers['if-range']].flat()[0], etag)
+        : undefined;
     if (range === 'unsatisfiable') return plain(response, 416, '', { 'content-range': `bytes */${size}` });
     const { start, end } = range ?? { start: 0, end: size - 1 };
     headers['content-length'] = Math.max(0, end - start + 1);

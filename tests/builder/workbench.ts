@@ -15,7 +15,7 @@ import { prepareEngine } from '@berth/builder/steps/prepare-engine.ts';
 import { EngineClient } from '@berth/clients/engine-client.ts';
 import { makeStack } from '@berth/infra/stacks/make-stack.ts';
 import { createLogger } from '@berth/kit/logging.ts';
-import { runCommandOk, startCommand } from '@berth/kit/run-command.ts';
+import { runCommand, runCommandOk, startCommand } from '@berth/kit/run-command.ts';
 import { type FakeBuild, FakeController } from './fake-controller.ts';
 
 /** The stack's archive outlives a test run: making it takes a minute and a mirror. */
@@ -51,6 +51,7 @@ export async function openWorkbench(
 ): Promise<Workbench> {
   const folder = mkdtempSync('/tmp/berth-builder-test-');
   const engineSocket = join(folder, 'engine.sock');
+  const engineName = settings.name ?? 'bbt2';
   const run = `/run/berth-builder-${folder.slice(-6)}`;
   const child = startCommand(
     [process.execPath, new URL('../../engine-native/daemon/main.ts', import.meta.url).pathname],
@@ -60,7 +61,7 @@ export async function openWorkbench(
         BERTH_ENGINE_SOCKET: engineSocket,
         BERTH_ENGINE_ROOT: join(folder, 'engine'),
         BERTH_ENGINE_RUN: run,
-        BERTH_ENGINE_NAME: settings.name ?? 'bbt2',
+        BERTH_ENGINE_NAME: engineName,
         BERTH_LOG_LEVEL: 'warn',
       },
       stdio: ['ignore', 'inherit', 'inherit'],
@@ -109,6 +110,8 @@ export async function openWorkbench(
       engine.close();
       child.kill('SIGTERM');
       await once(child, 'exit');
+      // Rules outlive the daemon on purpose, so that a restart cuts no connection; a test leaves none.
+      await runCommand(['nft', 'delete', 'table', 'inet', `berth_${engineName}`]);
       rmSync(folder, { recursive: true, force: true });
       rmSync(run, { recursive: true, force: true });
     },
