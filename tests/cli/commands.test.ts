@@ -39,7 +39,8 @@ test('lists are aligned text in a pipe and JSON with --json', async () => {
       '',
     ].join('\n'),
   );
-  assert.deepEqual(JSON.parse((await fixture.berth(['apps', '--json'])).stdout)[0], app);
+  const json: unknown = JSON.parse((await fixture.berth(['apps', '--json'])).stdout);
+  assert.deepEqual(json, [app, { ...app, name: 'b2', release: null }]);
 });
 
 test('config:set and config set print the release they made, in one line when it is quick', async () => {

@@ -29,7 +29,7 @@ test('a login is kept in files that only their owner reads, and used from then o
   for (const name of ['credentials.json', 'git-credentials'])
     assert.equal((await stat(`${fixture.home}/.config/berth/${name}`)).mode & 0o777, 0o600);
   assert.equal((await fixture.berth(['whoami'])).stdout, 'ada\n');
-  const kept = JSON.parse(await readFile(`${fixture.home}/.config/berth/credentials.json`, 'utf8'));
+  const kept: unknown = JSON.parse(await readFile(`${fixture.home}/.config/berth/credentials.json`, 'utf8'));
   assert.deepEqual(kept, {
     servers: { [fixture.api.url]: { token: 'good', user: 'ada' } },
     default: fixture.api.url,

@@ -64,9 +64,7 @@ export const psRestart: Command = {
       ...(match[2] === undefined ? {} : { slot: Number(match[2]) }),
     };
     await (await input.api()).call('POST', `/v1/apps/${encodeURIComponent(app)}/restart`, body);
-    input.output.line(
-      `Restarting ${what === undefined ? app : `${what} of ${app}`}: see it with "berth ps -a ${app}"`,
-    );
+    input.output.line(`Restarting ${app}: see it with "berth ps -a ${app}"`);
     return 0;
   },
 };
