@@ -445,3 +445,15 @@ function bodyFor(method: string, path: string): unknown {
   if (path.endsWith('/users')) return { name: 'someone' };
   return method === 'delete' ? { confirm: 'mine' } : {};
 }
+
+test('a push does not wait for an earlier one whose receiver was killed after its release was made', async () => {
+  const appId = await newApp('orphaned');
+  const first = await push(controller.internal, appId, adminId, oid('1'));
+  await build(controller.internal, await buildIdOf(first.pushId));
+  await deploy(controller.internal, appId, epoch, 'succeeded');
+  const start = performance.now();
+  await push(controller.internal, appId, adminId, oid('2'));
+  assert.ok(performance.now() - start < 5000);
+  const { rows } = await db.query<{ status: string }>('SELECT status FROM pushes WHERE id = $1', [first.pushId]);
+  assert.equal(rows[0]?.status, 'accepted');
+});

@@ -6,11 +6,20 @@ import type { Queryable } from '@berth/store/database.ts';
 import { lockApp, takeNumber } from '@berth/store/queries/apps.ts';
 import { endBuild, insertBuild } from '@berth/store/queries/builds.ts';
 import { recordEvent } from '@berth/store/queries/events.ts';
-import { endPush, insertPush, type PushRow, unfinishedPushes } from '@berth/store/queries/pushes.ts';
+import {
+  endPush,
+  insertPush,
+  markLanded,
+  type PushRow,
+  unfinishedPushes,
+} from '@berth/store/queries/pushes.ts';
 import type { Services } from '../services.ts';
+import { pushOutcome } from './push-outcome.ts';
 
 /** A push waits this long for an earlier one that is being deployed; its deployment has limits of its own that are shorter in practice. */
 const waitForEarlierMs = 10 * 60_000;
+
+type Needed = Pick<Services, 'db' | 'bells' | 'queues' | 'output' | 'routes' | 'config'>;
 
 interface Taken {
   pushId: string;
@@ -20,13 +29,14 @@ interface Taken {
 }
 
 export async function startPush(
-  services: Pick<Services, 'db' | 'bells' | 'queues' | 'output'>,
+  services: Needed,
   push: StartPush,
 ): Promise<{ pushId: string; buildNumber: number }> {
   const watch = services.bells.watch(`pushes ${push.appId}`);
   const deadline = performance.now() + waitForEarlierMs;
   try {
     for (;;) {
+      await endUnfollowed(services, push.appId);
       const taken = await services.db.transaction((tx) => takePush(tx, push));
       if (taken) return await announce(services, push.appId, taken);
       if (performance.now() > deadline)
@@ -35,6 +45,14 @@ export async function startPush(
     }
   } finally {
     watch.close();
+  }
+}
+
+/** A push whose receiver was killed has nobody who asks how it ended; the next push must not wait for that. */
+async function endUnfollowed(services: Needed, appId: string): Promise<void> {
+  for (const other of await unfinishedPushes(services.db, appId)) {
+    if (other.status !== 'open' || isBuilding(other) || services.output.followers(other.id) > 0) continue;
+    if (await pushOutcome(services, other.id)) await markLanded(services.db, other.id);
   }
 }
 
