@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import type { AcceptedSocket } from './accept-sockets.ts';
 import { beginExchange, type Peer } from './begin-exchange.ts';
-import { abandonExchange, completeTunnel } from './end-exchange.ts';
+import { abandonExchange, completeTunnel, failExchange } from './end-exchange.ts';
 import { errorResponse } from './error-pages.ts';
 import { type ClientSide, type Exchange, Stage } from './exchange.ts';
 import { Frame, frameRequest } from './frame-message.ts';
@@ -54,7 +54,13 @@ export class ClientConnection implements ClientSide {
     this.#isStopping = isStopping;
     this.address = peer.address;
     this.activeAt = performance.now();
-    accepted.read = (bytes) => this.#received(bytes);
+    accepted.read = (bytes) => {
+      try {
+        this.#received(bytes);
+      } catch (error) {
+        this.fault(error);
+      }
+    };
     socket.on('end', () => this.#clientEnded());
     socket.on('drain', () => {
       if (this.exchange) clientDrained(this.exchange);
@@ -132,6 +138,21 @@ export class ClientConnection implements ClientSide {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** A fault of the router's own: this visitor gets H99, everybody else is served on. */
+  fault(error: unknown): void {
+    this.#parts.report(error);
+    const { exchange } = this;
+    if (exchange && exchange.stage !== Stage.tunnel) failExchange(exchange, this.#parts, 'H99');
+    else this.destroy();
+  }
+
+  /** Ends a WebSocket or an idle connection, because the router stops; requests in progress go on. */
+  stop(): void {
+    if (this.exchange?.stage === Stage.tunnel) completeTunnel(this.exchange, this.#parts, '');
+    else if (this.exchange || this.requests === 0) return;
+    this.endWith('');
   }
 
   #received(bytes: Buffer): void {

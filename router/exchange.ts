@@ -33,6 +33,7 @@ export interface ClientSide {
   exchangeEnded(keeps: boolean): void;
   /** Writes a last answer, reads on for a moment so that the client sees it, then closes. */
   endWith(latin1: string): void;
+  fault(error: unknown): void;
   /** Closes so that a broken off answer cannot be taken for a whole one. */
   reset(): void;
 }

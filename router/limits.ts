@@ -46,6 +46,8 @@ export interface Limits {
   clientConnections: number;
   /** How often deadlines are looked at: their precision. */
   sweepMs: number;
+  /** Without a byte from the controller, keep-alive lines too (they come every 2 s), the route stream is opened again. */
+  controllerSilenceMs: number;
   /** A stop waits this long for requests in flight. */
   stopMs: number;
 }
@@ -73,5 +75,6 @@ export const defaultLimits: Limits = {
   pooledConnections: 128,
   clientConnections: 50_000,
   sweepMs: 250,
+  controllerSilenceMs: 8_000,
   stopMs: 9_000,
 };

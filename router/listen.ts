@@ -67,8 +67,7 @@ export class Listener {
     this.#server.close();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#allClosed = resolve;
-    for (const connection of this.#connections)
-      if (!connection.exchange && connection.requests > 0) connection.endWith('');
+    for (const connection of this.#connections) connection.stop();
     if (this.#connections.size === 0) resolve();
     const limit = setTimeout(resolve, this.#parts.limits.stopMs);
     await promise;

@@ -11,4 +11,6 @@ export interface ProxyParts {
   readonly held: HoldQueue;
   readonly log: RequestLog;
   readonly limits: Limits;
+  /** For a fault of the router itself, which ends one connection and no more. */
+  readonly report: (error: unknown) => void;
 }

@@ -124,7 +124,12 @@ class InstanceSide implements UpstreamUser {
   }
 
   received(bytes: Buffer, size: number): boolean {
-    return relayReceived(this.#exchange, this.#parts, bytes, size);
+    try {
+      return relayReceived(this.#exchange, this.#parts, bytes, size);
+    } catch (error) {
+      this.#exchange.client.fault(error);
+      return false;
+    }
   }
 
   closed(error: Error | undefined): void {

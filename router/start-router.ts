@@ -62,7 +62,8 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       : new HttpClient({ socketPath: options.controllerSocket, name: 'the controller' });
   const { signal } = stopping;
   const applied = () => snapshot?.changed();
-  if (client) sync = new RouteSync({ client, routerId, table, log, signal, applied });
+  const silenceMs = parts.limits.controllerSilenceMs;
+  if (client) sync = new RouteSync({ client, routerId, table, log, signal, silenceMs, applied });
   const following = sync?.run();
   const facts = adminFacts({
     parts,
@@ -96,7 +97,8 @@ function createParts(options: RouterOptions, logFile: LogFile | undefined, drain
     targetDrained: drained,
     changed: () => held.wake((exchange) => dispatchExchange(exchange, parts)),
   });
-  const parts: ProxyParts = { table, pool, held, log: new RequestLog(logFile), limits };
+  const report = (err: unknown) => options.log.error({ err }, 'a connection failed inside the router');
+  const parts: ProxyParts = { table, pool, held, log: new RequestLog(logFile), limits, report };
   return parts;
 }
 

@@ -10,8 +10,6 @@ import { readNdjson } from '@berth/kit/ndjson.ts';
 import { isRoute } from './snapshot.ts';
 import type { RouteTable } from './table.ts';
 
-/** Keep-alive lines come every 2 s; after four missed ones the controller, or the way to it, is gone. */
-const silenceMs = 8_000;
 /** Quick at first, because a restarting controller is back in a second; never slower than 2 s. */
 const reconnect = { firstMs: 50, maxMs: 2_000 };
 /** Ends of several requests of a leaving instance are reported together. */
@@ -25,6 +23,7 @@ export interface SyncOptions {
   table: RouteTable;
   log: Logger;
   signal: AbortSignal;
+  silenceMs: number;
   /** After each applied update. */
   applied: () => void;
 }
@@ -42,7 +41,7 @@ export class RouteSync {
 
   /** Runs until the signal aborts. */
   async run(): Promise<void> {
-    const { log, signal } = this.#options;
+    const { log, signal, silenceMs } = this.#options;
     for (let attempt = 0; !signal.aborted; attempt++) {
       const startedAt = performance.now();
       try {
@@ -68,7 +67,7 @@ export class RouteSync {
   }
 
   async #follow(): Promise<void> {
-    const { client, routerId, table, signal } = this.#options;
+    const { client, routerId, table, signal, silenceMs } = this.#options;
     const silence = new AbortController();
     const giveUp = () => silence.abort(new AppError('timeout', 'the controller fell silent'));
     let watchdog = setTimeout(giveUp, silenceMs);

@@ -17,6 +17,7 @@ class FakeController {
   streams: ServerResponse[] = [];
   asked: string[] = [];
   failsAcks = 0;
+  isSilent = false;
   full: RouteUpdate = { version: 1, full: true, routes: [] };
   #server: Server | undefined;
   readonly #path: string;
@@ -51,6 +52,8 @@ class FakeController {
     if (incoming.url?.startsWith('/internal/routes/stream')) {
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });
       response.write(`${JSON.stringify(this.full)}\n\n`);
+      const keepAlive = setInterval(() => this.isSilent || response.write('\n'), 50);
+      response.on('close', () => clearInterval(keepAlive));
       this.streams.push(response);
       return;
     }
@@ -93,7 +96,7 @@ describe('a router with a controller', () => {
       snapshotPath: join(folder, 'routes.json'),
       logPath: join(folder, 'requests.log'),
       trustedProxies: [],
-      limits: { sweepMs: 20, stopMs: 300 },
+      limits: { sweepMs: 20, stopMs: 300, controllerSilenceMs: 400 },
       log: createLogger('router', 'silent'),
     });
 
@@ -190,6 +193,15 @@ describe('a router with a controller', () => {
     await eventually(() => controller.acks.at(-1)?.version === 20);
     assert.match(await get('new.test'), /ok$/);
     assert.match(controller.asked.at(-2) ?? '', /version=7$/);
+  });
+
+  it('asks again when the controller falls silent, and not while it sends keep-alive lines', async () => {
+    await pause(600);
+    const streams = () => controller.asked.filter((one) => one.includes('stream')).length;
+    assert.equal(streams(), 1);
+    controller.isSilent = true;
+    await eventually(() => streams() > 1);
+    assert.match(await get('shop.test'), /ok$/);
   });
 
   it('stays with its table when the controller sends nonsense', async () => {

@@ -77,6 +77,17 @@ describe('a WebSocket', () => {
     await eventually(() => instance.connections.size === 0);
   });
 
+  it('ends at once when the router stops', async () => {
+    const stopping = await startFixture({ limits: { stopMs: 5000 } });
+    stopping.route('shop', [instance.target]);
+    const client = await stopping.client();
+    client.write(handshake);
+    await client.until((text) => text.includes('\r\n\r\n'));
+    const startedAt = performance.now();
+    await stopping.close();
+    assert.ok(performance.now() - startedAt < 2000);
+  });
+
   it('is refused with H17 when the instance does not answer the key', async () => {
     const liar = await startRawInstance((_bytes, socket) => {
       socket.write(accepted.replace('s3pP', 'xxxx'));

@@ -16,11 +16,9 @@ const router = await startRouter({
   log: createLogger('router', 'warn'),
 });
 const routes = Array.from({ length: Number(hosts) }, (_, i) => {
-  const target = {
-    instance: `app${i}.web.1`,
-    address: '127.0.0.1',
-    port: backends[i % backends.length] ?? 0,
-  };
+  // As in the others' configurations, hosts share the connections to a backend.
+  const backend = i % backends.length;
+  const target = { instance: `web.${backend}`, address: '127.0.0.1', port: backends[backend] ?? 0 };
   return { host: `app${i}.localhost`, app: `app${i}`, release: 1, state: 'live' as const, targets: [target] };
 });
 router.table.apply({ version: 1, full: true, routes });
