@@ -5,12 +5,19 @@ import { replaceFile } from './files.ts';
 
 const kernelBootId = '/proc/sys/kernel/random/boot_id';
 
-/** True when ROOT was last used in another boot. Clears RUN if it belongs to one. */
-export function noteBoot(
+export interface Boot {
+  /** ROOT was last used in another boot. */
+  isAnother: boolean;
+  /** Notes the current boot in ROOT; only after what an earlier one left is sorted out, or a crash in between would hide it. */
+  keep: () => void;
+}
+
+/** Clears RUN if it belongs to another boot. */
+export function readBoot(
   root: string,
   run: string,
   bootId = readFileSync(kernelBootId, 'utf8').trim(),
-): boolean {
+): Boot {
   mkdirSync(root, { recursive: true, mode: 0o711 });
   mkdirSync(run, { recursive: true, mode: 0o700 });
   const runFile = join(run, 'boot-id');
@@ -20,8 +27,12 @@ export function noteBoot(
   }
   const rootFile = join(root, 'boot-id');
   const previous = readId(rootFile);
-  if (previous !== bootId) replaceFile(rootFile, bootId, true);
-  return previous !== '' && previous !== bootId;
+  return {
+    isAnother: previous !== '' && previous !== bootId,
+    keep: () => {
+      if (previous !== bootId) replaceFile(rootFile, bootId, true);
+    },
+  };
 }
 
 function readId(path: string): string {

@@ -5,10 +5,10 @@ import { containerRoutes } from './api/container-routes.ts';
 import { imageRoutes } from './api/image-routes.ts';
 import { layerRoutes } from './api/layer-routes.ts';
 import { networkRoutes } from './api/network-routes.ts';
-import { ApiServer } from './api/server.ts';
+import { ApiServer, refuseIfServed } from './api/server.ts';
 import { streamRoutes } from './api/stream-routes.ts';
 import { systemRoutes } from './api/system-routes.ts';
-import { noteBoot } from './boot-id.ts';
+import { readBoot } from './boot-id.ts';
 import type { EngineConfig } from './config.ts';
 import { removeEmptyCgroup } from './containers/cgroup-cleanup.ts';
 import type { Container } from './containers/container.ts';
@@ -38,12 +38,14 @@ export interface Engine {
 
 export async function startEngine(config: EngineConfig, log: Logger): Promise<Engine> {
   const { root, run, name, nativeDir } = config;
-  const crashedMachine = noteBoot(root, run);
+  await refuseIfServed(config.socketPath);
+  const boot = readBoot(root, run);
   const helperProcess = new HelperProcess({ root, run, nativeDir, log });
   await helperProcess.start();
   const parts = assemble(config, helperProcess, log);
-  await parts.layers.recover(crashedMachine);
+  await parts.layers.recover(boot.isAnother);
   parts.images.load();
+  boot.keep();
   await recoverContainers({
     ...parts,
     cgroupParent: parts.cgroupParent,

@@ -8,7 +8,7 @@ import type { Events } from '../events.ts';
 import { matchesAny, matchesLabels, parseFilters } from '../filters.ts';
 import type { Image, ImageStore } from '../images/image-store.ts';
 import type { LayerStore } from '../images/layer-store.ts';
-import { pruneImages } from '../images/prune-images.ts';
+import { pruneImages, pruneLayers } from '../images/prune-images.ts';
 import { normaliseReference } from '../images/references.ts';
 import { JsonFields } from '../json-fields.ts';
 import type { Helper } from '../runtime/helper.ts';
@@ -165,7 +165,8 @@ function tag({ query }: Call, image: Image, { images, events }: ImageApiParts): 
 }
 
 /** By tag: takes the tag, and the image with its last one. By id: needs force when several tags name it. */
-function remove(call: Call, { images, registry, events }: ImageApiParts): Reply {
+async function remove(call: Call, parts: ImageApiParts): Promise<Reply> {
+  const { images, registry, events } = parts;
   const name = param(call, 'name');
   const force = isSet(call.query, 'force');
   const image = images.get(name);
@@ -188,6 +189,7 @@ function remove(call: Call, { images, registry, events }: ImageApiParts): Reply 
   for (const reference of tags) answer.push({ Untagged: reference });
   answer.push({ Deleted: image.id });
   events.publish('image', 'delete', image.id, { name });
+  await pruneLayers(parts);
   return { status: 200, body: answer };
 }
 

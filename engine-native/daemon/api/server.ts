@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { AppError, asAppError } from '@berth/kit/errors.ts';
+import { AppError, asAppError, systemCode } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import { connectUnix } from '../runtime/frame-connection.ts';
 import { compilePattern, type Matcher, type Reply, type Route, type UpgradeRoute } from './route.ts';
@@ -15,6 +15,16 @@ const serverName = 'Berth-Engine/0.1.0 (linux)';
 interface Compiled<T> {
   route: T;
   match: Matcher;
+}
+
+/** Asked before anything is touched: two daemons must never manage one set of containers. */
+export async function refuseIfServed(socketPath: string): Promise<void> {
+  const other = await connectUnix(socketPath, 500).catch(() => undefined);
+  if (!other) return;
+  other.destroy();
+  throw new AppError('conflict', `an engine is already serving "${socketPath}"`, {
+    hint: 'stop it first, or set BERTH_ENGINE_SOCKET',
+  });
 }
 
 export class ApiServer {
@@ -44,16 +54,8 @@ export class ApiServer {
     });
   }
 
-  /** Refuses to take the socket from an engine that is alive. */
   async listen(socketPath: string): Promise<void> {
     mkdirSync(dirname(socketPath), { recursive: true, mode: 0o755 });
-    const other = await connectUnix(socketPath, 500).catch(() => undefined);
-    if (other) {
-      other.destroy();
-      throw new AppError('conflict', `an engine is already serving "${socketPath}"`, {
-        hint: 'stop it first, or set BERTH_ENGINE_SOCKET',
-      });
-    }
     rmSync(socketPath, { force: true });
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const previous = process.umask(0o177); // the socket is born with mode 0600
@@ -116,7 +118,7 @@ export class ApiServer {
       response.destroy(); // a stream that broke: its reader must see that it is not whole
       return;
     }
-    if (!request.complete) response.setHeader('Connection', 'close'); // the rest of a body nobody will read
+    // The connection stays open: a client that is still sending must be able to read why it was refused.
     send(response, { status, body: { message } });
   }
 }
@@ -144,7 +146,12 @@ function splitUrl(request: IncomingMessage): { path: string; query: URLSearchPar
 }
 
 function describeError(error: unknown): { status: number; message: string } {
-  const known = asAppError(error);
+  const known =
+    systemCode(error) === 'ENOSPC'
+      ? new AppError('no_space', 'no space left on the disk of the engine', {
+          hint: 'free some, then try again',
+        })
+      : asAppError(error);
   const message = known.hint === undefined ? known.message : `${known.message} (${known.hint})`;
   return { status: known.status, message };
 }

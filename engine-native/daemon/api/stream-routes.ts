@@ -62,7 +62,8 @@ async function attachUpgraded(call: UpgradeCall, { registry, events }: StreamPar
   if (call.head.length > 0) call.socket.unshift(call.head);
   try {
     const shim = await opening;
-    await bridge(call.socket, shim, { stdin: streams.stdin, passEnd: true });
+    if (call.socket.destroyed) shim.destroy();
+    else await bridge(call.socket, shim, { stdin: streams.stdin, passEnd: true });
   } catch {
     call.socket.end(); // the failed start itself is answered to whoever asked for it
   }

@@ -38,11 +38,16 @@ export class ContainerFiles {
 
   create(record: ContainerRecord): void {
     const dir = this.stateDir(record.id);
-    mkdirSync(dir, { mode: 0o711 });
-    mkdirSync(join(dir, 'upper'), { mode: 0o755 });
-    mkdirSync(join(dir, 'work'), { mode: 0o700 });
-    mkdirSync(join(dir, 'log'), { mode: 0o700 });
-    this.save(record);
+    try {
+      mkdirSync(dir, { mode: 0o711 });
+      mkdirSync(join(dir, 'upper'), { mode: 0o755 });
+      mkdirSync(join(dir, 'work'), { mode: 0o700 });
+      mkdirSync(join(dir, 'log'), { mode: 0o700 });
+      this.save(record);
+    } catch (error) {
+      rmSync(dir, { recursive: true, force: true }); // a full disk must not leave half a container
+      throw error;
+    }
   }
 
   save(record: ContainerRecord): void {

@@ -187,7 +187,7 @@ function decompressedFile(path: string): Readable {
 
 function throughDecompressor(source: Readable, head: Buffer): Readable {
   const isGzip = head[0] === 0x1f && head[1] === 0x8b;
-  const isZstd = head.readUInt32LE(0) === 0xfd2fb528;
+  const isZstd = head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528;
   if (!isGzip && !isZstd) return source;
   // The error reaches the reader of the result, who is the one to report it.
   return pipeline(source, isGzip ? createGunzip() : createZstdDecompress(), () => {});

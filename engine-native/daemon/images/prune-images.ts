@@ -6,6 +6,12 @@ import type { LayerStore } from './layer-store.ts';
 
 const layerGraceMs = 3_600_000; // a build sends its layers first and its image last
 
+export interface PruneParts {
+  images: ImageStore;
+  layers: LayerStore;
+  registry: ContainerRegistry;
+}
+
 export interface PruneResult {
   images: string[];
   layers: string[];
@@ -13,11 +19,11 @@ export interface PruneResult {
 }
 
 export async function pruneImages(
-  parts: { images: ImageStore; layers: LayerStore; registry: ContainerRegistry },
+  parts: PruneParts,
   keepImages: string[],
   nowMs = Date.now(),
 ): Promise<PruneResult> {
-  const { images, layers, registry } = parts;
+  const { images, registry } = parts;
   const used = new Set([...keepImages, ...registry.list().map(({ record }) => record.imageId)]);
   const removed: string[] = [];
   for (const image of images.list()) {
@@ -25,17 +31,13 @@ export async function pruneImages(
     images.remove(image);
     removed.push(image.id);
   }
-  const result = await pruneLayers(
-    { images, layers, registry },
-    (created) => nowMs - created >= layerGraceMs,
-  );
-  return { images: removed, ...result };
+  return { images: removed, ...(await pruneLayers(parts, nowMs)) };
 }
 
-/** Layers that no image and no container names, if `isOld` agrees. */
-async function pruneLayers(
-  { images, layers, registry }: { images: ImageStore; layers: LayerStore; registry: ContainerRegistry },
-  isOld: (createdMs: number) => boolean,
+/** Frees layers that no image and no container names, unless they are fresh. */
+export async function pruneLayers(
+  { images, layers, registry }: PruneParts,
+  nowMs = Date.now(),
 ): Promise<{ layers: string[]; bytes: number }> {
   const needed = new Set([
     ...images.list().flatMap(({ config }) => config.diffIds),
@@ -46,7 +48,7 @@ async function pruneLayers(
   for (const diffId of layers.list()) {
     if (needed.has(diffId)) continue;
     const meta = layers.has(diffId) ? layers.meta(diffId) : undefined;
-    if (meta && !isOld(Date.parse(meta.created))) continue;
+    if (meta && nowMs - Date.parse(meta.created) < layerGraceMs) continue;
     await layers.remove(diffId);
     removed.push(diffId);
     bytes += meta?.bytes ?? 0;

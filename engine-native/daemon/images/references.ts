@@ -2,7 +2,7 @@
 import { AppError } from '@berth/kit/errors.ts';
 
 const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
-const namePattern = new RegExp(`^(?:[A-Za-z0-9.-]+(?::\\d+)?/)?${component}(?:/${component})*$`);
+const namePattern = new RegExp(`^(?:[A-Za-z0-9][A-Za-z0-9.-]*(?::\\d+)?/)?${component}(?:/${component})*$`);
 
 /** The tag form of a reference; the tag is `latest` when none is named. Throws `bad_request` when it is no name. */
 export function normaliseReference(raw: string, tag?: string): string {
