@@ -116,7 +116,7 @@ describe('the router process', () => {
     const taken = net.createServer().listen(port, '127.0.0.1');
     await once(taken, 'listening');
     const child = start({});
-    const [code] = await once(child, 'exit');
+    const [code] = (await once(child, 'exit')) as [number | null];
     taken.close();
     assert.equal(code, 1);
     assert.equal(
@@ -127,7 +127,7 @@ describe('the router process', () => {
 
   it('names every setting that is wrong', async () => {
     const child = start({ BERTH_HTTP_PORT: 'x', BERTH_CONTROLLER_SOCKET: '' });
-    const [code] = await once(child, 'exit');
+    const [code] = (await once(child, 'exit')) as [number | null];
     assert.equal(code, 1);
     assert.match(
       child.errors(),
