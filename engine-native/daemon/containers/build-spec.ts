@@ -150,7 +150,9 @@ function sysctlsOf(hostConfig: HostConfig, around: Surroundings, userns: boolean
   for (const name of Object.keys(hostConfig.Sysctls))
     checkSysctl(name, { hostNetwork, hostIpc: hostConfig.IpcMode === 'host' });
   const ownNetwork = !hostNetwork && around.joined.net === undefined;
-  if (!ownNetwork) return hostConfig.Sysctls;
+  // The shim writes sysctls through the container's own /proc, which a joined pid namespace does not give.
+  const ownPids = hostConfig.PidMode === '' || hostConfig.PidMode === 'private';
+  if (!ownNetwork || !ownPids) return hostConfig.Sysctls;
   return {
     // ping without a capability; a user namespace knows only the groups that are mapped into it
     'net.ipv4.ping_group_range': userns ? `0 ${usernsSize - 1}` : '0 2147483647',

@@ -88,7 +88,11 @@ static int make_dir_once(int root, const char *path) {
             continue;
         memcpy(prefix, path, i);
         prefix[i] = '\0';
-        if (mkdirat(root, prefix, 0755) && errno != EEXIST)
+        /* Against the shim's umask: programs inside read their own limits here (Node, the JVM), mostly not as
+         * root. */
+        if (mkdirat(root, prefix, 0755) == 0)
+            (void)fchmodat(root, prefix, 0755, 0);
+        else if (errno != EEXIST)
             return -1;
     }
     return openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
