@@ -12,6 +12,7 @@ export interface PlatformNode {
   npmVersion: string;
   arch: 'x64' | 'arm64';
   nodeFile: string;
+  headersDir: string;
   npmDir: string;
 }
 
@@ -28,6 +29,7 @@ export async function findPlatformNode(npmDirWish: string): Promise<PlatformNode
     npmVersion: await versionOf(join(npmDir, 'package.json')),
     arch,
     nodeFile: join(dirname(packageFile), 'bin/node'),
+    headersDir: join(dirname(packageFile), 'include/node'),
     npmDir,
   };
 }
@@ -76,15 +78,28 @@ async function versionOf(file: string): Promise<string> {
   return typeof json === 'object' && json !== null && 'version' in json ? String(json.version) : '0.0.0';
 }
 
-/** node, npm and npx below `prefix` (absolute). The same files give the same bytes. */
-export function platformNodeTar(node: PlatformNode, prefix: string): AsyncGenerator<Uint8Array> {
-  return writeTar(seedEntries(node, prefix.replace(/^\/+/, '')));
+/** node, npm and npx, or Node's headers, below `prefix` (absolute). The same files give the same bytes. */
+export function platformNodeTar(
+  node: PlatformNode,
+  part: 'runtime' | 'headers',
+  prefix: string,
+): AsyncGenerator<Uint8Array> {
+  const path = prefix.replace(/^\/+/, '');
+  return writeTar(part === 'runtime' ? seedEntries(node, path) : headerEntries(node, path));
+}
+
+async function* headerEntries(node: PlatformNode, prefix: string): AsyncGenerator<TarEntry> {
+  yield* foldersDownTo(`${prefix}/include`);
+  yield* below(`${prefix}/include/node`, node.headersDir, new Set());
+}
+
+function* foldersDownTo(path: string): Generator<TarEntry> {
+  const parts = path.split('/');
+  for (let depth = 1; depth <= parts.length; depth++) yield folder(parts.slice(0, depth).join('/'));
 }
 
 async function* seedEntries(node: PlatformNode, prefix: string): AsyncGenerator<TarEntry> {
-  const parts = prefix.split('/');
-  for (let depth = 1; depth <= parts.length; depth++) yield folder(parts.slice(0, depth).join('/'));
-  yield folder(`${prefix}/bin`);
+  yield* foldersDownTo(`${prefix}/bin`);
   yield await file(`${prefix}/bin/node`, node.nodeFile, 0o755);
   for (const name of ['npm', 'npx'])
     yield {

@@ -171,7 +171,7 @@ function planContext(
 ): Parameters<Driver['plan']>[1] {
   const { engine, sources, config, platformNode } = shop;
   const layers = async () => {
-    const toolbox = await makeSeed('toolbox', '/opt/berth/toolbox', work);
+    const toolbox = await makeSeed({ id: 'toolbox', part: 'runtime', prefix: '/opt/berth/toolbox' }, work);
     return [...work.stack.layers, toolbox.diffId];
   };
   const lister = {

@@ -44,9 +44,10 @@ interface LayerBase {
   inImage: boolean;
 }
 
-/** The platform's Node and npm, unpacked at `prefix`. */
+/** The platform's Node and npm, or the headers that native packages are compiled with, unpacked at `prefix`. */
 export interface SeedLayer extends LayerBase {
   kind: 'seed';
+  part: 'runtime' | 'headers';
   prefix: string;
 }
 

@@ -5,7 +5,7 @@ import { AppError } from '@berth/kit/errors.ts';
 import { appUser } from '../image.ts';
 import { digest, layerKey, varsDigest } from '../keys.ts';
 import type { LayerRecords } from '../layer-records.ts';
-import type { BuildPlan, PlannedLayer, RunLayer } from '../plan/plan.ts';
+import type { BuildPlan, PlannedLayer, RunLayer, SeedLayer } from '../plan/plan.ts';
 import { platformNodeTar } from '../platform-node.ts';
 import { sourceTar } from '../source/source-layer.ts';
 import { fileEntries, writeTar } from '../source/tar.ts';
@@ -53,7 +53,7 @@ async function makeLayer(
 ): Promise<MadeLayer> {
   switch (layer.kind) {
     case 'seed':
-      return makeSeed(layer.id, layer.prefix, work);
+      return makeSeed(layer, work);
     case 'files':
       return makeFiles(layer, work);
     case 'source':
@@ -66,16 +66,20 @@ async function makeLayer(
   }
 }
 
-export async function makeSeed(id: string, prefix: string, work: LayerWork): Promise<MadeLayer> {
+export async function makeSeed(
+  layer: Omit<SeedLayer, 'kind' | 'inImage'>,
+  work: LayerWork,
+): Promise<MadeLayer> {
   const { engine, records, platformNode } = work;
+  const { id, part, prefix } = layer;
   const key = digest(['seed', prefix, platformNode.version, platformNode.npmVersion, platformNode.arch]);
   return recorded(id, key, records, async () => {
-    const layer = await engine.makeLayer(platformNodeTar(platformNode, prefix), {
+    const made = await engine.makeLayer(platformNodeTar(platformNode, part, prefix), {
       uid: 0,
       gid: 0,
       mtime: fixedMtime,
     });
-    return layer.diffId;
+    return made.diffId;
   });
 }
 

@@ -5,16 +5,9 @@ import type { SourceTree } from '@berth/builder/source/source-tree.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { serveCommand, serverFiles } from '../static/driver.ts';
 import { explainInstall } from './explain.ts';
-import {
-  fetchManagerScript,
-  fetchRuntimeScript,
-  type InstallCommands,
-  installCommands,
-} from './install-commands.ts';
-import { type LockFacts, nothingLocked, readLockFacts } from './lockfile.ts';
-import { type Manifest, readManifest } from './manifest.ts';
-import { chooseNode, type NodeChoice, npmFor } from './node-version.ts';
-import { choosePackageManager, type PackageManager } from './package-manager.ts';
+import { type Facts, mayCompile, readFacts } from './facts.ts';
+import type { PackageManager } from './package-manager.ts';
+import { gypSettings, nodePath, quietNpm, runtimeLayers } from './runtime-layers.ts';
 import { startCommand } from './start-command.ts';
 
 export const nodeDriver: Driver = {
@@ -36,25 +29,13 @@ const lifecycleScripts = [
   'heroku-prebuild',
   'heroku-cleanup',
 ];
-const nodePath = ['/opt/berth/node/bin', '/app/node_modules/.bin'];
-
-/** Everything about one app that the parts of its plan need. */
-interface Facts {
-  tree: SourceTree;
-  manifest: Manifest;
-  node: NodeChoice;
-  manager: PackageManager;
-  lock: LockFacts;
-  commands: InstallCommands;
-  buildScript: 'heroku-postbuild' | 'build' | undefined;
-  hasPackages: boolean;
-  keepsDevelopment: boolean;
-  arch: PlanContext['arch'];
-}
 
 async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> {
   const facts = await readFacts(tree, context);
-  const needsSource = lifecycleScripts.some((name) => facts.manifest.scripts[name]) || facts.lock.fromTree;
+  const needsSource =
+    lifecycleScripts.some((name) => facts.manifest.scripts[name]) ||
+    facts.lock.fromTree ||
+    tree.has('binding.gyp');
   const start = startCommand(tree, facts.manifest, facts.manager);
   const servesOutput = start === undefined && facts.buildScript !== undefined;
   if (!start && !servesOutput && !tree.has('Procfile'))
@@ -90,98 +71,6 @@ async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> 
   };
 }
 
-async function readFacts(tree: SourceTree, context: PlanContext): Promise<Facts> {
-  const manifest = await readManifest(tree);
-  const node = await chooseNode(tree, manifest, context);
-  const manager = await choosePackageManager(tree, manifest, context.platformNode.npmVersion);
-  const { dependencies, devDependencies, optionalDependencies, peerDependencies, scripts } = manifest;
-  const names = Object.keys({
-    ...dependencies,
-    ...devDependencies,
-    ...optionalDependencies,
-    ...peerDependencies,
-  });
-  const hasPackages = names.length > 0 || manifest.hasWorkspaces;
-  const keep = ['NPM_CONFIG_PRODUCTION', 'YARN_PRODUCTION'].some((name) => context.vars[name] === 'false');
-  return {
-    tree,
-    manifest,
-    node,
-    manager,
-    lock: hasPackages ? readLockFacts(manager.lockfile, manager.lockText, manifest) : nothingLocked,
-    commands: installCommands(manager),
-    buildScript: scripts['heroku-postbuild'] ? 'heroku-postbuild' : scripts['build'] ? 'build' : undefined,
-    hasPackages,
-    keepsDevelopment: keep || context.vars['PNPM_SKIP_PRUNING'] === 'true',
-    arch: context.arch,
-  };
-}
-
-// The runtime
-
-function runtimeLayers({ node, manager, arch }: Facts): PlannedLayer[] {
-  const layers: PlannedLayer[] = [];
-  if (node.isPlatforms)
-    layers.push({ kind: 'seed', id: 'runtime', inImage: true, prefix: '/opt/berth/node' });
-  else {
-    layers.push({ kind: 'seed', id: 'toolbox', inImage: false, prefix: '/opt/berth/toolbox' });
-    const env = {
-      NODE_PACKAGE: `node-linux-${arch}`,
-      NODE_VERSION: node.version,
-      NPM_RANGE: npmFor(node.version) ?? '',
-    };
-    layers.push({
-      ...platformStep('runtime', `Installing Node.js ${node.version}`, fetchRuntimeScript, env),
-      on: ['toolbox'],
-      path: ['/opt/berth/toolbox/bin'],
-    });
-  }
-  if (manager.provider) {
-    const { name, version } = manager.provider;
-    const env = { MANAGER_PACKAGE: name, MANAGER_VERSION: version };
-    layers.push({
-      ...platformStep('manager', `Installing ${manager.label} ${version}`, fetchManagerScript, env),
-      on: ['runtime'],
-    });
-  }
-  return layers;
-}
-
-function platformStep(id: string, title: string, script: string, env: Record<string, string>): RunLayer {
-  return {
-    kind: 'run',
-    id,
-    inImage: true,
-    title,
-    step: id === 'runtime' ? 'runtime' : 'package manager',
-    on: [],
-    key: [JSON.stringify(env)],
-    scope: 'platform',
-    files: [],
-    stack: 'run',
-    user: 'root',
-    script,
-    env: { ...quietNpm, ...env },
-    path: nodePath,
-    vars: 'none',
-    caches: { npm: '/cache/npm' },
-    keep: '/opt/berth/node',
-    leaveOut: [],
-    quiet: true,
-  };
-}
-
-// The app
-
-const quietNpm = {
-  npm_config_cache: '/cache/npm',
-  npm_config_update_notifier: 'false',
-  npm_config_fund: 'false',
-  npm_config_audit: 'false',
-  npm_config_progress: 'false',
-  npm_config_loglevel: 'warn',
-};
-
 /** Settings of each manager; the others would complain about names they do not know. */
 const managerEnv: Record<PackageManager['kind'], Record<string, string>> = {
   npm: {},
@@ -201,8 +90,8 @@ const managerEnv: Record<PackageManager['kind'], Record<string, string>> = {
 };
 
 function appStep(facts: Facts, id: string): RunLayer {
-  const { lock, manager } = facts;
-  const mayCompile = lock.installScripts !== 'none' || lock.fromGit;
+  const { manager } = facts;
+  const compiles = mayCompile(facts);
   return {
     kind: 'run',
     id,
@@ -210,16 +99,21 @@ function appStep(facts: Facts, id: string): RunLayer {
     title: `Installing dependencies (${facts.commands.shown})`,
     cachedTitle: 'Restoring dependencies (unchanged)',
     step: 'dependencies',
-    on: manager.provider ? ['runtime', 'manager'] : ['runtime'],
+    on: ['runtime', ...(manager.provider ? ['manager'] : []), ...(compiles ? ['headers'] : [])],
     key: [manager.kind],
     scope: 'app',
     files: [],
-    stack: mayCompile ? 'build' : 'run',
+    stack: compiles ? 'build' : 'run',
     user: 'app',
     script: '',
-    env: { ...quietNpm, ...managerEnv[manager.kind], NODE_ENV: 'production' },
+    env: {
+      ...quietNpm,
+      ...managerEnv[manager.kind],
+      ...(compiles ? gypSettings(facts) : {}),
+      NODE_ENV: 'production',
+    },
     path: nodePath,
-    vars: mayCompile ? 'all' : 'install',
+    vars: compiles ? 'all' : 'install',
     caches: { [manager.label]: `/cache/${manager.label}` },
     keep: '/app',
     leaveOut: [

@@ -69,6 +69,13 @@ fi
 /opt/berth/node/bin/node --version
 `;
 
+export const fetchHeadersScript = `
+cd "$(mktemp -d)"
+npm install --no-save --ignore-scripts --no-package-lock --prefix . "$NODE_PACKAGE@$NODE_VERSION"
+mkdir -p /opt/berth/node-headers
+cp -R "node_modules/$NODE_PACKAGE/include" /opt/berth/node-headers/include
+`;
+
 export const fetchManagerScript = `
 npm install --global --ignore-scripts --force --prefix /opt/berth/node "$MANAGER_PACKAGE@$MANAGER_VERSION"
 `;

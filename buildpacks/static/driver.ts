@@ -38,7 +38,7 @@ async function plan(tree: SourceTree): Promise<BuildPlan> {
     language: 'Static site',
     warnings: [],
     layers: [
-      { kind: 'seed', id: 'runtime', inImage: true, prefix: '/opt/berth/node' },
+      { kind: 'seed', id: 'runtime', inImage: true, part: 'runtime', prefix: '/opt/berth/node' },
       { kind: 'files', id: 'server', inImage: true, files: serverFiles() },
       { kind: 'source', id: 'source', inImage: true, leaveOut: [] },
     ],
