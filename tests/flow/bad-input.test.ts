@@ -15,6 +15,7 @@ before(async () => {
     env: {
       BERTH_BOOT_TIMEOUT: '8',
       BERTH_BUILD_TIMEOUT_SECONDS: '30',
+      BERTH_BUILD_DISK_MB: '300',
       BERTH_RELEASE_TIMEOUT: '10',
       BERTH_GRACE: '3',
     },
@@ -116,6 +117,21 @@ describe('source that cannot be built', () => {
         }),
       },
       /printed more than/,
+    ),
+  );
+
+  test(
+    'with a build script that fills its disk',
+    refused(
+      {
+        'package.json': manifest({
+          scripts: {
+            start: 'node server.js',
+            build: 'dd if=/dev/zero of=big bs=1M count=20000; sleep 20',
+          },
+        }),
+      },
+      /wrote more than/,
     ),
   );
 

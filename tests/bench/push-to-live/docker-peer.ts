@@ -21,6 +21,7 @@ export async function startDocker(
   nodeBinary: string,
 ): Promise<DockerPeer | string> {
   if (!existsSync(dockerd)) return 'docker.io is not installed (apt install docker.io)';
+  const before = await netfilterTables();
   const folder = join(work, 'docker');
   mkdirSync(folder, { recursive: true });
   const socket = join(folder, 'docker.sock');
@@ -77,6 +78,7 @@ export async function startDocker(
       const ended = new Promise((done) => daemon.once('exit', done));
       daemon.kill('SIGTERM');
       await ended;
+      await removeNetworkOf(before);
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -93,4 +95,19 @@ async function untilAnswers(daemon: ChildProcess, ask: () => Promise<unknown>): 
     }
   }
   throw new Error('dockerd did not answer in 20 s');
+}
+
+async function netfilterTables(): Promise<Set<string>> {
+  const { stdout } = await runCommandOk(['nft', 'list', 'tables']);
+  return new Set(stdout.toString('utf8').trim().split('\n'));
+}
+
+/** dockerd leaves its bridge and its tables behind; a bench leaves nothing. */
+async function removeNetworkOf(before: Set<string>): Promise<void> {
+  await runCommandOk(['ip', 'link', 'delete', 'docker0']).catch(() => {});
+  for (const line of await netfilterTables()) {
+    const [, family, name] = line.split(' ');
+    if (before.has(line) || !family || !name || name.startsWith('berth_')) continue;
+    await runCommandOk(['nft', 'delete', 'table', family, name]);
+  }
 }
