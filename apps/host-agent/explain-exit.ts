@@ -37,3 +37,8 @@ export function explainExit(state: ExitFacts, memoryMb: number, wasReady: boolea
   }
   return { message: `exited with code ${exitCode}`, fatal: null };
 }
+
+/** Stopped or killed while no agent looked (`berth down`, an operator, the machine): not the app's doing. */
+export function wasEndedFromOutside({ ExitCode: exitCode, OOMKilled: isOutOfMemory }: ExitFacts): boolean {
+  return exitCode === 128 + 15 || (exitCode === 128 + 9 && !isOutOfMemory);
+}

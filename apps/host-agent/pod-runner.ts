@@ -7,7 +7,7 @@ import type { Logger } from '@berth/kit/logging.ts';
 import type { AttachDesk } from './attach-desk.ts';
 import { bridgeRun, type RunBridge } from './bridge-run.ts';
 import type { ContainerEnd, EngineWatch } from './engine-watch.ts';
-import { explainExit } from './explain-exit.ts';
+import { explainExit, wasEndedFromOutside } from './explain-exit.ts';
 import type { StartFailure } from './explain-silence.ts';
 import { followReadiness } from './follow-readiness.ts';
 import { podContainer, podContainerName } from './pod-container.ts';
@@ -133,8 +133,10 @@ export class PodRunner {
       running.release();
     }
     if (this.#signal.aborted) return undefined;
-    if (endedByReboot && this.pod.oneOff === null) onEnded(containerId, this.pod.appId);
-    else await this.#recordEnd(containerId, await inspectUntilKnown(containerId, engine, agentSignal));
+    const end = await inspectUntilKnown(containerId, engine, agentSignal);
+    const isNoCrash = endedByReboot || (end !== 'gone' && wasEndedFromOutside(end));
+    if (isNoCrash && this.pod.oneOff === null) onEnded(containerId, this.pod.appId);
+    else await this.#recordEnd(containerId, end);
     return undefined;
   }
 

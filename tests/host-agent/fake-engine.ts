@@ -19,13 +19,14 @@ interface FakeContainer {
   signals: string[];
 }
 
+let count = 0;
+
 /** Programs: `serve MS` listens after MS; `silent` never does; `sleep`; `exit CODE`; `stubborn` ignores SIGTERM. */
 export class FakeEngine {
   readonly containers = new Map<string, FakeContainer>();
   isAway = false;
   starts = 0;
   readonly #listeners = new Set<(event: EngineEvent) => void>();
-  #count = 0;
 
   readonly asEngine = this as unknown as PodEngine;
 
@@ -45,7 +46,7 @@ export class FakeEngine {
     if (body.Image === 'sha256:missing') throw new AppError('not_found', 'No such image: sha256:missing');
     for (const known of this.containers.values())
       if (known.name === name) throw new AppError('conflict', `name "${name}" is in use`);
-    const n = ++this.#count;
+    const n = ++count; // over all engines: each container has an address of its own
     const id = `c${n}`.padEnd(12, '0');
     this.containers.set(id, {
       id,
@@ -55,7 +56,7 @@ export class FakeEngine {
       exitCode: 0,
       oomKilled: false,
       created: Math.floor(Date.now() / 1000) + n / 1000,
-      address: `127.77.${process.pid % 250}.${n}`,
+      address: `127.77.${process.pid % 250}.${n % 250}`,
       output: [],
       server: undefined,
       signals: [],

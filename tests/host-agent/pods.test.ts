@@ -177,6 +177,24 @@ test('without any controller the set on disk is started after a reboot, and coun
   assert.equal(second.last('i1')?.restarts, 0);
 });
 
+for (const { exitCode, restarts, what } of [
+  { exitCode: 1, restarts: 1, what: 'a crash while the agent was away counts' },
+  { exitCode: 143, restarts: 0, what: 'an end from outside while the agent was away is no crash' },
+]) {
+  test(what, async (t) => {
+    const { engine, agent } = await bench(t);
+    const pod = makePod('i1', ['serve', '0']);
+    agent.pods.applyUpdate({ revision: 1, full: true, pods: [pod] });
+    await until(() => agent.last('i1')?.state === 'ready');
+    await agent.kill();
+    engine.exit(engine.running()[0]?.id ?? '', exitCode);
+    const { agent: second } = await bench(t, engine);
+    second.pods.applyDisk([pod]);
+    await until(() => second.last('i1')?.state === 'ready');
+    assert.equal(second.last('i1')?.restarts, restarts);
+  });
+}
+
 test('a container that nobody wants is stopped after a whole set, and not because of the disk alone', async (t) => {
   const { engine, agent } = await bench(t);
   agent.pods.applyUpdate({ revision: 1, full: true, pods: [makePod('i1', ['serve', '0'])] });
