@@ -41,6 +41,18 @@ export const Release = Type.Object(
 );
 export type Release = Static<typeof Release>;
 
+/** A release's deployment, or a restart. */
+export const DeploymentStatus = Type.Object(
+  {
+    id: Id,
+    state: DeploymentState,
+    error: Type.Union([Type.String(), Type.Null()]),
+    hint: Type.Union([Type.String(), Type.Null()]),
+  },
+  { $id: 'Deployment' },
+);
+export type DeploymentStatus = Static<typeof DeploymentStatus>;
+
 export const RollbackRequest = Type.Object(
   { to: Type.Optional(Type.Integer({ minimum: 1 })) },
   { additionalProperties: false },

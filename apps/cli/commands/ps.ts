@@ -1,7 +1,10 @@
 // ps and ps:restart: the instances of an app.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Formation } from '@berth/contract/app.ts';
 import type { Instance } from '@berth/contract/instance.ts';
+import type { DeploymentStatus } from '@berth/contract/release.ts';
 import { AppError } from '@berth/kit/errors.ts';
+import type { ApiClient } from '../api-client.ts';
 import { appOptions, type Command, flag, jsonOption } from '../command.ts';
 
 export const ps: Command = {
@@ -47,24 +50,35 @@ export const ps: Command = {
   },
 };
 
+/** A deployment ends within its boot timeout; longer means that the platform itself is stuck. */
+const restartLimitMs = 10 * 60_000;
+
 export const psRestart: Command = {
-  summary: 'restart all instances, those of a process type, or one',
-  usage: '[TYPE[.N]] [-a APP]',
-  example: 'berth ps:restart web.1',
-  options: appOptions,
-  positionals: [0, 1],
+  summary: 'start new instances of the current release, then stop the old ones',
+  usage: '[-a APP] [--no-wait]',
+  example: 'berth ps:restart',
+  options: { ...appOptions, 'no-wait': { type: 'boolean', about: 'return at once' } },
+  positionals: [0, 0],
   run: async (input) => {
     const app = await input.app();
-    const [what] = input.args;
-    const match = /^([a-z][a-z0-9_-]*)(?:\.(\d+))?$/.exec(what ?? 'all');
-    if (!match)
-      throw new AppError('bad_request', `"${what ?? ''}" is not a process type or an instance such as web.1`);
-    const body = {
-      ...(what === undefined ? {} : { processType: match[1] }),
-      ...(match[2] === undefined ? {} : { slot: Number(match[2]) }),
-    };
-    await (await input.api()).call('POST', `/v1/apps/${encodeURIComponent(app)}/restart`, body);
-    input.output.line(`Restarting ${app}: see it with "berth ps -a ${app}"`);
+    const api = await input.api();
+    const base = `/v1/apps/${encodeURIComponent(app)}`;
+    input.output.progress(`Restarting ${app}… `);
+    const { deployment } = await api.call<{ deployment: string }>('POST', `${base}/restart`);
+    if (!flag(input, 'no-wait')) await untilRestarted(api, `${base}/deployments/${deployment}`);
+    input.output.progress(flag(input, 'no-wait') ? 'started\n' : 'done\n');
     return 0;
   },
 };
+
+async function untilRestarted(api: ApiClient, path: string): Promise<void> {
+  const deadline = performance.now() + restartLimitMs;
+  while (performance.now() < deadline) {
+    const { state, error, hint } = await api.get<DeploymentStatus>(path);
+    if (state === 'succeeded' || state === 'superseded') return;
+    if (state === 'failed')
+      throw new AppError('deploy_failed', error ?? 'the restart failed', hint ? { hint } : {});
+    await sleep(100);
+  }
+  throw new AppError('timeout', 'the restart has not ended', { hint: 'see it with "berth ps"' });
+}

@@ -1,11 +1,13 @@
 // Public endpoints: who am I, apps, config vars, formation, instances, restart.
 import { App, ConfigChange, ConfigVars, CreateApp, Formation, FormationChange } from '@berth/contract/app.ts';
 import { Instance } from '@berth/contract/instance.ts';
-import { Release } from '@berth/contract/release.ts';
+import { AppName, Id } from '@berth/contract/names.ts';
+import { DeploymentStatus, Release } from '@berth/contract/release.ts';
+import { AppError } from '@berth/kit/errors.ts';
 import { type AppRow, listApps, listFormation } from '@berth/store/queries/apps.ts';
 import { listHosts } from '@berth/store/queries/hosts.ts';
 import { instancesOfApp } from '@berth/store/queries/instances.ts';
-import { newestUsableRelease, releaseById } from '@berth/store/queries/releases.ts';
+import { deploymentById, newestUsableRelease, releaseById } from '@berth/store/queries/releases.ts';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { changeConfig, readVars } from '../operations/change-config.ts';
@@ -18,11 +20,6 @@ import { showApp, showInstance, showRelease } from '../show.ts';
 import { appParams, type ForApp } from './for-app.ts';
 
 const ConfigChanged = Type.Object({ version: Type.Integer(), release: Type.Union([Release, Type.Null()]) });
-const Restart = Type.Object(
-  { processType: Type.Optional(Type.String()), slot: Type.Optional(Type.Integer()) },
-  { additionalProperties: false },
-);
-
 export function appEndpoints(server: FastifyInstance, services: Services, forApp: ForApp): void {
   const { db, config } = services;
   server.get(
@@ -170,15 +167,32 @@ function formationEndpoints(server: FastifyInstance, services: Services, forApp:
     '/v1/apps/:app/restart',
     {
       schema: {
-        summary: 'Start new instances of the current release, then stop the old',
+        summary: 'Start new instances of the current release, then stop the old ones',
         params: appParams,
-        body: Type.Union([Restart, Type.Null()]),
+        body: Type.Union([Type.Object({}, { additionalProperties: false }), Type.Null()]),
         response: { 202: Type.Object({ deployment: Type.String() }) },
       },
     },
     async (request, reply) => {
       const app = await forApp(request);
       return reply.code(202).send(await restartApp(services, request.user, app.id));
+    },
+  );
+  server.get<{ Params: { id: string } }>(
+    '/v1/apps/:app/deployments/:id',
+    {
+      schema: {
+        summary: 'How a restart or a deployment goes',
+        params: Type.Object({ app: AppName, id: Id }),
+        response: { 200: DeploymentStatus },
+      },
+    },
+    async (request) => {
+      const app = await forApp(request);
+      const found = await deploymentById(db, request.params.id);
+      if (found?.app_id !== app.id)
+        throw new AppError('not_found', `there is no deployment "${request.params.id}"`);
+      return { id: found.id, state: found.state, error: found.error, hint: found.hint };
     },
   );
 }
