@@ -16,6 +16,8 @@ export interface ReportQueueOptions {
 
 /** Changes within this time travel together: two instances that become ready in one blink are one write. */
 const coalesceMs = 1;
+/** Nobody acts on `starting`: it is news for people only, and most instances are ready before it is worth a write beside their boot. */
+const startingDelayMs = 150;
 /** Three missed ones make a host suspect. */
 const defaultHeartbeatMs = 2_000;
 const retry = { firstMs: 50, maxMs: 1_000 };
@@ -25,6 +27,7 @@ export class ReportQueue {
   readonly #changed = new Map<string, ObservedInstance>();
   #wantsFull = false;
   #isOpen = false;
+  #later: NodeJS.Timeout | undefined;
   #wake = Promise.withResolvers<void>();
 
   constructor(options: ReportQueueOptions) {
@@ -33,13 +36,21 @@ export class ReportQueue {
 
   changed(observed: ObservedInstance): void {
     this.#changed.set(observed.id, observed);
-    if (this.#isOpen) this.#wake.resolve();
+    if (!this.#isOpen) return;
+    if (observed.state === 'starting') this.#later ??= setTimeout(() => this.#wakeNow(), startingDelayMs);
+    else this.#wakeNow();
   }
 
   /** The controller is (again) there: it is told everything, then changes. Before the first call nothing is sent. */
   sendFull(): void {
     this.#isOpen = true;
     this.#wantsFull = true;
+    this.#wakeNow();
+  }
+
+  #wakeNow(): void {
+    clearTimeout(this.#later);
+    this.#later = undefined;
     this.#wake.resolve();
   }
 
