@@ -104,8 +104,8 @@ export async function makeApp(
       });
       return { exitCode: done.exitCode, output: done.stderr, ms: performance.now() - start };
     },
-    berth: async (...args) => {
-      const done = await platform.berth([...args, '-a', name], { cwd: folder, timeoutMs: 120_000 });
+    berth: async (command = '', ...args) => {
+      const done = await platform.berth([command, '-a', name, ...args], { cwd: folder, timeoutMs: 120_000 });
       return { exitCode: done.exitCode, stdout: done.stdout.toString('utf8'), stderr: done.stderr };
     },
     json: async <T>(...args: string[]) => {
@@ -134,7 +134,10 @@ export async function makeApp(
 }
 
 function writeOrRemove(path: string, content: string | null): void {
-  if (content === null) return rmSync(path, { force: true, recursive: true });
+  if (content === null) {
+    rmSync(path, { force: true, recursive: true });
+    return;
+  }
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, content);
 }
