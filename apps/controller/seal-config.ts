@@ -44,7 +44,8 @@ export function createSealer(key: Buffer): ConfigSealer {
           `config vars of app "${appId}" were sealed with key ${sealed.kekId}, not with ${kekId}`,
         );
       const dataKey = decrypt(key, sealed.wrappedKey, aad(appId));
-      return JSON.parse(decrypt(dataKey, sealed.ciphertext, aad(appId)).toString('utf8'));
+      const plain = decrypt(dataKey, sealed.ciphertext, aad(appId)).toString('utf8');
+      return JSON.parse(plain) as Record<string, string>;
     },
   };
 }

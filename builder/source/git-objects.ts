@@ -128,11 +128,11 @@ function gitEnvironment(repository: string, objectDirectories: readonly string[]
 
 /** Lines and byte counts out of a stream, without holding more than what was asked for. */
 class ByteReader {
-  readonly #iterator: AsyncIterator<Buffer>;
+  readonly #iterator: AsyncIterator<Buffer, undefined>;
   #rest: Buffer = Buffer.alloc(0);
 
   constructor(stream: Readable) {
-    this.#iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    this.#iterator = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   }
 
   async line(): Promise<string> {

@@ -23,7 +23,11 @@ async function main(): Promise<void> {
   try {
     const made = await makeStack(engine, values.cache);
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-    console.log(made === 'present' ? `${recipe.tag} up to date` : `${recipe.tag} ${made} (${seconds} s)`);
+    console.log(
+      made === 'present'
+        ? `       ${recipe.tag} up to date`
+        : `-----> stack image ${recipe.tag} ${made} ${seconds} s`,
+    );
   } finally {
     engine.close();
   }
@@ -40,6 +44,7 @@ export async function makeStack(
   mkdirSync(cacheDir, { recursive: true, mode: 0o755 });
   const tar = join(cacheDir, `${recipe.name}-${arch}-${key.slice(0, 12)}.tar`);
   const wasKept = existsSync(tar);
+  if (!wasKept) console.log("       making the stack image from Debian's packages, once on this machine");
   if (!wasKept)
     await bootstrap(
       bootstrapPlan(recipe, {

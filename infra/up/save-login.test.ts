@@ -1,4 +1,3 @@
-// Unit tests; see the file of the same name.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { mergeLogin } from './save-login.ts';

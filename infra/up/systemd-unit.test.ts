@@ -1,4 +1,3 @@
-// Unit tests; see the file of the same name.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

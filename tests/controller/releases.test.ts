@@ -454,6 +454,8 @@ test('a push does not wait for an earlier one whose receiver was killed after it
   const start = performance.now();
   await push(controller.internal, appId, adminId, oid('2'));
   assert.ok(performance.now() - start < 5000);
-  const { rows } = await db.query<{ status: string }>('SELECT status FROM pushes WHERE id = $1', [first.pushId]);
+  const { rows } = await db.query<{ status: string }>('SELECT status FROM pushes WHERE id = $1', [
+    first.pushId,
+  ]);
   assert.equal(rows[0]?.status, 'accepted');
 });

@@ -33,14 +33,14 @@ export const frame = (payload: string | Buffer): Buffer => {
 /** One connection. `reply` takes the next frame; `rest` everything raw that follows until the end. */
 export class HelperClient {
   readonly socket: net.Socket;
-  readonly #chunks: AsyncIterator<Buffer>;
+  readonly #chunks: AsyncIterator<Buffer, undefined>;
   #held: Buffer = Buffer.alloc(0);
   #nextId = 1;
 
   constructor(socketPath: string) {
     this.socket = net.connect({ path: socketPath, allowHalfOpen: true });
     this.socket.on('error', () => {});
-    this.#chunks = this.socket[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    this.#chunks = this.socket[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
   }
 
   send(op: string, fields: Json = {}): number {

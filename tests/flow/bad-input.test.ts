@@ -196,7 +196,7 @@ describe('pushes that are refused at the door', () => {
       timeoutMs: 30_000,
     });
   const address = (credentials: string, name: string) =>
-    platform.apiUrl.replace('://', `://${credentials}`) + `/${name}.git`;
+    `${platform.apiUrl.replace('://', `://${credentials}`)}/${name}.git`;
 
   test('without a token, with a wrong one, to nobody’s app, to somebody else’s', async () => {
     const created = await fetch(`${platform.apiUrl}/v1/users`, {
