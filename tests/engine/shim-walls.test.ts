@@ -80,11 +80,16 @@ describe('the walls of berth-shim', { skip: process.getuid?.() === 0 ? false : '
       );
     });
 
-    it('shows its own control groups only, read-only', async () => {
-      const steps = guest('cat /proc/self/cgroup', 'list /sys/fs/cgroup', 'write /sys/fs/cgroup/x y');
+    it('shows its own control groups only, read-only, where programs look for their limits', async () => {
+      const isV2 = existsSync('/sys/fs/cgroup/cgroup.controllers');
+      const folder = isV2 ? '/sys/fs/cgroup' : '/sys/fs/cgroup/pids';
+      const steps = guest('cat /proc/self/cgroup', `cat ${folder}/pids.max`, `write ${folder}/pids.max 9`);
       const container = await sandbox.run(steps, { resources: { pids: 50 } });
       assert.doesNotMatch(container.output(), /berth-test/);
-      assert.match(container.output(), /Read-only file system/);
+      assert.match(
+        container.output(),
+        /\n50\n\/sys\/fs\/cgroup(\/pids)?\/pids.max: (Read-only file system|Permission denied)\n/,
+      );
     });
 
     it('refuses images whose /proc, /dev or /sys is a link', async () => {

@@ -134,7 +134,8 @@ int main(int argc, char **argv) {
     /* Children share our memory image until they execve: no process of the container may look into it. */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     (void)cgroup_write(AT_FDCWD, "/proc/self/oom_score_adj", "-999");
-    (void)umask(077);
+    (void)umask(
+        022); /* a container reads its own cgroup directories; whatever is private says so when it is made */
     if (tidy_descriptors() || chdir("/") || start(&err)) {
         if (err.code == ERR_NONE)
             (void)err_sys(&err, errno, "cannot prepare the shim");
