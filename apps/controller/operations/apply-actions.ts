@@ -57,10 +57,29 @@ export async function applyActions(
     if (moves) made.routeVersion = await nextRouteVersion(tx);
     const before = await hostsOf(tx, appId);
     for (const action of request.actions) await execute(tx, services, made, action, before);
+    const moved = describeMoves(request.actions);
+    if (moved.length > 0) await recordEvent(tx, { appId, kind: 'instances.change', data: { moved } });
     return { change: made, version: await touchApp(tx, appId) };
   });
   await publish(services, change);
   return { version, routeVersion: services.routes.version };
+}
+
+/** What an event says of a plan: deployments have events of their own, and lines for a pusher change nothing. */
+function describeMoves(actions: Action[]): string[] {
+  return actions.flatMap((action) => {
+    switch (action.kind) {
+      case 'create':
+        return [`create ${action.processType}.${action.slot}`];
+      case 'place':
+        return [`place ${action.instanceId}`];
+      case 'deployment':
+      case 'output':
+        return [];
+      default:
+        return [`${action.kind} ${action.instanceIds.join(' ')}`];
+    }
+  });
 }
 
 /** Where each instance lives, for telling the host about rows that are gone after this. */

@@ -3,6 +3,7 @@ import type { ObservedReport } from '@berth/contract/instance.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { commitLazily } from '@berth/store/database.ts';
 import { touchApp } from '@berth/store/queries/apps.ts';
+import { recordEvent } from '@berth/store/queries/events.ts';
 import { touchHost } from '@berth/store/queries/hosts.ts';
 import { writeObserved } from '@berth/store/queries/instances.ts';
 import type { Services } from '../services.ts';
@@ -19,6 +20,11 @@ export async function reportObserved(
       throw new AppError('stale_epoch', 'a newer session of this host has registered');
     if (report.instances.length === 0) return [];
     const changed = await writeObserved(tx, hostId, report.instances);
+    for (const crashed of report.instances.filter((instance) => instance.state === 'crashed'))
+      await recordEvent(tx, {
+        kind: 'instance.crashed',
+        data: { instance: crashed.id, message: crashed.message },
+      });
     for (const appId of changed.sort()) await touchApp(tx, appId); // sorted: two reports must not lock each other out
     return changed;
   });
