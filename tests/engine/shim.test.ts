@@ -175,6 +175,16 @@ describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }
       assert.deepEqual(leftovers(container), []);
     });
 
+    it('starts again in the same folders, with the files it had and without the old record', async () => {
+      const container = await sandbox.run(guest('write /kept x', 'exit 1'));
+      container.spec['process'] = { args: guest('stat /kept', 'signal'), env: [], cwd: '/', user: '' };
+      assert.equal((await container.start()).ok, true);
+      assert.equal(existsSync(`${container.stateDir}/exit.json`), false);
+      await container.stop();
+      assert.equal((await container.finished())['exitCode'], 137);
+      assert.match(container.output(), /\/kept: ok\n\/kept: mode 100644 uid 0 gid 0/);
+    });
+
     it('pauses, refuses an exec meanwhile, resumes, and dies of a kill while paused', async () => {
       const container = sandbox.container(guest('sleep 100000'), { init: true });
       assert.equal((await container.start()).ok, true);

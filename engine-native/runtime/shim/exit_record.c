@@ -57,3 +57,10 @@ int exit_record_write(const struct exit_record *record, const char *dir, struct 
         return -1;
     return record_write_file(dir, "exit.json", out.data, out.len, true, err);
 }
+
+void exit_record_forget(const char *dir) {
+    auto_close int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (dir_fd >= 0)
+        (void)unlinkat(dir_fd, "exit.json", 0);
+}

@@ -20,6 +20,9 @@ void exit_record_put(const struct exit_record *record, struct json_out *out);
  */
 int exit_record_write(const struct exit_record *record, const char *dir, struct err *err);
 
+/* Removes the record of an earlier run of the same container, which would look like the end of this one. */
+void exit_record_forget(const char *dir);
+
 /* Any small JSON file, the same way; without the fsync when it lies on a tmpfs. */
 int record_write_file(const char *dir, const char *name, const char *data, size_t len, bool durable,
                       struct err *err);

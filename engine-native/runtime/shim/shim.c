@@ -199,6 +199,8 @@ int shim_start(struct err *err) {
         client_stop_listening();
         return -1;
     }
+    exit_record_forget(c->spec.run_dir);
+    exit_record_forget(c->spec.state_dir);
     timestamp_format(&c->started, shim.record.started_at);
     *shim.main =
         (struct process){.pid = c->pid, .pidfd = -1, .log = &shim.log, .on_finished = on_main_finished};
