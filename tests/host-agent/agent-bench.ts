@@ -1,26 +1,28 @@
-// A host agent's pods over the fake engine, with everything that it reported, for tests. Can be killed and started anew over the same engine.
+// A host agent's pods over an engine, with everything that it reported, for tests. Can be killed and started anew over the same engine.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObservedInstance, Pod } from '@berth/contract/instance.ts';
 import { AttachDesk } from '@berth/host-agent/attach-desk.ts';
 import { EngineWatch } from '@berth/host-agent/engine-watch.ts';
+import type { PodEngine } from '@berth/host-agent/pod-engine.ts';
 import { PodSet } from '@berth/host-agent/pod-set.ts';
 import { createLogger } from '@berth/kit/logging.ts';
-import type { FakeEngine } from './fake-engine.ts';
 
 export class AgentBench {
   readonly reports: ObservedInstance[] = [];
   readonly pods: PodSet;
+  readonly watch: EngineWatch;
+  readonly desk = new AttachDesk();
   readonly #life = new AbortController();
   readonly #watching: Promise<void>;
 
-  constructor(engine: FakeEngine) {
+  constructor(engine: PodEngine) {
     const log = createLogger('test', 'silent');
-    const watch = new EngineWatch({ engine: engine.asEngine, log, signal: this.#life.signal, reReadMs: 300 });
-    this.#watching = watch.run();
+    this.watch = new EngineWatch({ engine, log, signal: this.#life.signal, reReadMs: 300 });
+    this.#watching = this.watch.run();
     this.pods = new PodSet({
-      engine: engine.asEngine,
-      watch,
-      desk: new AttachDesk(),
+      engine,
+      watch: this.watch,
+      desk: this.desk,
       log,
       agentSignal: this.#life.signal,
       onChange: (observed) => this.reports.push(observed),

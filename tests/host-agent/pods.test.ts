@@ -9,7 +9,7 @@ async function bench(
   t: TestContext,
   engine = new FakeEngine(),
 ): Promise<{ engine: FakeEngine; agent: AgentBench }> {
-  const agent = new AgentBench(engine);
+  const agent = new AgentBench(engine.asEngine);
   t.after(async () => {
     engine.isAway = false;
     await agent.kill();
