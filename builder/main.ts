@@ -16,6 +16,7 @@ import { LayerRecords } from './layer-records.ts';
 import { findPlatformNode } from './platform-node.ts';
 import { runBuild, type Workshop } from './run-build.ts';
 import { buildSources } from './sources.ts';
+import { makeSeed } from './steps/make-layers.ts';
 import { prepareEngine } from './steps/prepare-engine.ts';
 
 const config = readBuilderConfig();
@@ -32,6 +33,7 @@ const shop: Workshop = {
   sources: buildSources(config.machineEnv),
   varsSecret: readVarsSecret(join(config.dataDir, 'vars.key')),
   log,
+  stopping: shutdown.signal,
 };
 
 // The engine and the controller may still be starting; after ten minutes the supervisor shall see that something is wrong.
@@ -42,6 +44,10 @@ await retry(() => prepareEngine(shop.engine), {
   signal: shutdown.signal,
 });
 await shop.controller.requeue(config.worker, shutdown.signal);
+// The first push shall not wait for the platform's own Node; making its layer again is no work.
+makeSeed({ id: 'runtime', part: 'runtime', prefix: '/opt/berth/node' }, shop).catch((err: unknown) =>
+  log.warn({ err }, 'the runtime layer will be made by the first build'),
+);
 
 const connection = connectRedis(config.redisUrl);
 const worker = new Worker<BuildJob>('builds', (job) => runBuild(shop, job.data.buildId), {
@@ -54,8 +60,8 @@ worker.on('failed', (job, err) => log.error({ build: job?.data.buildId, err }, '
 shutdown.add('engine client', () => shop.engine.close());
 shutdown.add('controller client', () => shop.controller.close());
 shutdown.add('queue connection', () => connection.disconnect());
-// Builds under way are not waited for: the next life of the builder gives them back and they start anew.
-shutdown.add('worker', () => worker.close(true));
+// Builds under way stop (shop.stopping) and are given back by the next life of the builder, which starts them anew.
+shutdown.add('worker', () => worker.close());
 await worker.waitUntilReady();
 log.info({ worker: config.worker }, 'ready');
 reportReady();

@@ -7,6 +7,7 @@ import { AppError } from '@berth/kit/errors.ts';
 import type { BuildLimits } from './config.ts';
 import { baseImageConfig } from './image.ts';
 import type { BuildSources } from './sources.ts';
+import { discardContainer } from './steps/prepare-engine.ts';
 import { runContainer } from './steps/run-container.ts';
 
 const freshForMs = 24 * 60 * 60 * 1000;
@@ -87,13 +88,13 @@ async function askRegistry(lister: VersionLister, packageName: string): Promise<
       },
     );
     if (end.exitCode !== 0)
-      throw new AppError('unavailable', 'the list of Node versions cannot be had from the registry', {
+      throw new AppError('build_failed', 'the list of Node versions cannot be had from the registry', {
         detail: end.tail.slice(-1000),
         hint: 'check the network of the host and push again',
       });
     const parsed: unknown = JSON.parse(lines.join('\n'));
     return Array.isArray(parsed) ? parsed.filter((version) => typeof version === 'string') : [];
   } finally {
-    if (container !== undefined) await engine.removeContainer(container, { force: true });
+    await discardContainer(engine, container);
   }
 }

@@ -1,66 +1,62 @@
-// One build from job to result: take it, read the tree, plan, look for an earlier image, make the layers, make the image, report.
-// Called by main.ts for each job. Must never report with another epoch than the one it was given, nor leave a container behind.
-import type { EngineClient } from '@berth/clients/engine-client.ts';
-import type { BuildResult, BuildStep, FinishBuild, StartedBuild } from '@berth/contract/build.ts';
+// One build from job to result: take it, make its image, report. Called by main.ts for each job.
+// Must never report with another epoch than the one it was given, nor leave a container behind.
+import type { FinishBuild, StartedBuild } from '@berth/contract/build.ts';
+import { retry } from '@berth/kit/backoff.ts';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
-import type { Logger } from '@berth/kit/logging.ts';
-import type { BuilderConfig } from './config.ts';
-import type { ControllerApi } from './controller-api.ts';
-import { appImageConfig, appUser, webPort } from './image.ts';
-import { imageKey, varsDigest } from './keys.ts';
-import type { LayerRecords } from './layer-records.ts';
-import { listVersions } from './node-versions.ts';
-import { detectDriver } from './plan/drivers.ts';
-import type { BuildPlan, Driver } from './plan/plan.ts';
-import { parseProcfile } from './plan/procfile.ts';
-import type { PlatformNode } from './platform-node.ts';
+import { buildImage } from './build-image.ts';
+import type { CurrentBuild, Workshop } from './current-build.ts';
 import { BuildLog } from './report/build-log.ts';
 import { secretMasker } from './report/mask-secrets.ts';
-import { GitObjects } from './source/git-objects.ts';
-import { commitTime, readSourceTree, type SourceTree } from './source/source-tree.ts';
-import type { BuildSources } from './sources.ts';
-import type { LayerWork } from './steps/layer-work.ts';
-import { type MadeLayers, makeLayers, makeSeed } from './steps/make-layers.ts';
-import { runStack } from './steps/stack.ts';
+import { removeBuildContainers } from './steps/prepare-engine.ts';
 
-export interface Workshop {
-  config: BuilderConfig;
-  controller: ControllerApi;
-  engine: EngineClient;
-  records: LayerRecords;
-  platformNode: PlatformNode;
-  sources: BuildSources;
-  varsSecret: Uint8Array;
-  log: Logger;
-}
+export type { Workshop } from './current-build.ts';
 
-/** Everything about one build while it runs. */
-interface Current {
-  build: StartedBuild;
-  log: BuildLog;
-  abort: AbortController;
-  /** Set when nothing may be reported any more: another worker has the build. */
-  isStale: boolean;
-  steps: BuildStep[];
+/** An engine that restarts is back within seconds; one that is not by then is broken. */
+const engineReturnMs = 30_000;
+
+interface OpenBuild extends CurrentBuild {
+  onStopping: () => void;
 }
 
 export async function runBuild(shop: Workshop, buildId: string): Promise<void> {
   const build = await takeBuild(shop, buildId);
   if (!build) return;
   const current = openBuild(shop, build);
+  const { signal } = current.abort;
   const timer = setTimeout(() => current.abort.abort(tookTooLong(shop)), shop.config.limits.timeMs);
   const begun = performance.now();
   try {
-    const result = await makeImage(shop, current);
+    const result = await withEngineRestarts(shop, current, () => buildImage(shop, current));
+    signal.throwIfAborted();
     await report(shop, current, { epoch: build.epoch, status: 'succeeded', result });
   } catch (error) {
-    await reportFailure(shop, current, current.abort.signal.aborted ? current.abort.signal.reason : error);
+    await reportFailure(shop, current, signal.aborted ? signal.reason : error);
   } finally {
     clearTimeout(timer);
-    shop.log.info(
-      { build: build.id, app: build.appName, durationMs: Math.round(performance.now() - begun) },
-      'build ended',
-    );
+    shop.stopping.removeEventListener('abort', current.onStopping);
+    const durationMs = Math.round(performance.now() - begun);
+    shop.log.info({ build: build.id, app: build.appName, durationMs }, 'build ended');
+  }
+}
+
+/** An engine that goes away in the middle (`unavailable`) costs time, not the push: what was made is found again by its key. */
+async function withEngineRestarts<T>(
+  shop: Workshop,
+  current: CurrentBuild,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { build, log, abort } = current;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const isOutage = asAppError(error).code === 'unavailable' && !abort.signal.aborted;
+      if (!isOutage || attempt === 2) throw error;
+      shop.log.warn({ build: build.id, err: error }, 'the engine went away');
+      log.step('The engine was restarted, the build goes on');
+      const limits = { firstMs: 50, maxMs: 500, limitMs: engineReturnMs, signal: abort.signal };
+      await retry(() => removeBuildContainers(shop.engine, build.id), limits);
+    }
   }
 }
 
@@ -75,195 +71,25 @@ async function takeBuild(shop: Workshop, buildId: string): Promise<StartedBuild 
   }
 }
 
-function openBuild(shop: Workshop, build: StartedBuild): Current {
+function openBuild(shop: Workshop, build: StartedBuild): OpenBuild {
   const abort = new AbortController();
+  const stop = (reason: 'canceled' | 'stale') => {
+    current.isStale = reason === 'stale';
+    abort.abort(new AppError(reason === 'stale' ? 'stale_epoch' : 'superseded', `the build was ${reason}`));
+  };
   const log = new BuildLog({
     send: (text) => shop.controller.output(build.id, build.epoch, text),
     mask: secretMasker(build.buildVars),
-    onStop: (reason) => {
-      current.isStale = reason === 'stale';
-      abort.abort(new AppError(reason === 'stale' ? 'stale_epoch' : 'superseded', `the build was ${reason}`));
-    },
+    onStop: stop,
   });
-  const current: Current = { build, log, abort, isStale: false, steps: [] };
+  const onStopping = () => stop('stale');
+  const current: OpenBuild = { build, log, abort, isStale: false, steps: [], onStopping };
+  shop.stopping.addEventListener('abort', onStopping, { once: true });
+  if (shop.stopping.aborted) onStopping();
   return current;
 }
 
-async function makeImage(shop: Workshop, current: Current): Promise<BuildResult> {
-  const { build, log, abort } = current;
-  const objects = new GitObjects(build.repository, build.objectDirectories);
-  try {
-    const [stack, tree, [commit]] = await Promise.all([
-      runStack(shop.engine),
-      readSourceTree(objects, build.tree),
-      objects.read([build.commit], 16 * 1024 * 1024),
-    ]);
-    const { driver, label } = await detectDriver(tree);
-    log.step(`${label} app detected`.replace(/site app/, 'site'));
-    const work = layerWork(shop, current, {
-      stack,
-      tree,
-      objects,
-      commitTime: commitTime(commit?.data ?? Buffer.alloc(0)),
-    });
-    const plan = await driver.plan(tree, planContext(shop, current, work));
-    const processTypes = await readProcessTypes(tree, plan);
-    const warnings = [...plan.warnings, ...tree.submodules.map((path) => `submodule "${path}" is left out`)];
-    for (const warning of warnings) log.warning(warning);
-    const key = keyOf(shop, build, driver, plan, stack.id);
-    const earlier = await reusableImage(shop, build, key);
-    if (earlier) {
-      log.step(`Using the image of build ${earlier.number} (same source)`);
-      return { ...earlier.result, reused: true, steps: [], warnings };
-    }
-    const made = await makeLayers(plan, work);
-    current.steps = made.steps;
-    const image = await assemble(shop, build, { plan, processTypes, made, work });
-    log.step(`Image ${image.slice(7, 19)} (${reusedLayers(made)})`);
-    abort.signal.throwIfAborted();
-    return {
-      key,
-      image,
-      language: plan.language,
-      processTypes,
-      port: webPort,
-      user: appUser.name,
-      reused: false,
-      steps: made.steps,
-      warnings,
-    };
-  } finally {
-    objects.close();
-  }
-}
-
-function layerWork(
-  shop: Workshop,
-  current: Current,
-  parts: Pick<LayerWork, 'stack' | 'tree' | 'objects' | 'commitTime'>,
-): LayerWork {
-  const { build, log, abort } = current;
-  const { limits, dataDir } = shop.config;
-  let printed = 0;
-  const onBytes = (bytes: number) => {
-    printed += bytes;
-    if (printed > limits.logBytes) abort.abort(printedTooMuch(limits.logBytes));
-  };
-  return {
-    ...parts,
-    engine: shop.engine,
-    records: shop.records,
-    platformNode: shop.platformNode,
-    runner: { limits, sources: shop.sources, cacheDir: `${dataDir}/cache`, buildId: build.id, onBytes },
-    appId: build.appId,
-    vars: build.buildVars,
-    varsSecret: shop.varsSecret,
-    log,
-    signal: abort.signal,
-    abort: (error) => abort.abort(error),
-  };
-}
-
-function planContext(
-  shop: Workshop,
-  { build, abort }: Current,
-  work: LayerWork,
-): Parameters<Driver['plan']>[1] {
-  const { engine, sources, config, platformNode } = shop;
-  const layers = async () => {
-    const toolbox = await makeSeed({ id: 'toolbox', part: 'runtime', prefix: '/opt/berth/toolbox' }, work);
-    return [...work.stack.layers, toolbox.diffId];
-  };
-  const lister = {
-    engine,
-    dir: `${config.dataDir}/versions`,
-    sources,
-    limits: config.limits,
-    arch: platformNode.arch,
-    layers,
-    labels: { 'berth.build': build.id, 'berth.step': 'versions' },
-    signal: abort.signal,
-  };
-  return {
-    platformNode,
-    arch: platformNode.arch,
-    vars: build.buildVars,
-    listVersions: (packageName) => listVersions(lister, packageName),
-  };
-}
-
-async function readProcessTypes(tree: SourceTree, plan: BuildPlan): Promise<Record<string, string>> {
-  const text = await tree.readText('Procfile', 256 * 1024);
-  const declared = text === undefined ? {} : parseProcfile(text);
-  if (Object.keys(declared).length === 0) return plan.defaultProcessTypes;
-  // Heroku's rule: a Procfile without "web" keeps the default one only when it has nothing but a release phase.
-  const onlyRelease = Object.keys(declared).every((name) => name === 'release');
-  return onlyRelease ? { ...plan.defaultProcessTypes, ...declared } : declared;
-}
-
-function keyOf(
-  shop: Workshop,
-  build: StartedBuild,
-  driver: Driver,
-  plan: BuildPlan,
-  stackId: string,
-): string {
-  const vars = varsDigest(shop.varsSecret, build.buildVars, plan.varsMatter ? 'all' : 'none');
-  return imageKey({ tree: build.tree, stack: [stackId], driver, vars });
-}
-
-async function reusableImage(
-  shop: Workshop,
-  build: StartedBuild,
-  key: string,
-): Promise<{ number: number; result: BuildResult } | undefined> {
-  const known = await shop.controller.findByKey(build.appId, key);
-  if (!known) return undefined;
-  return (await shop.engine.inspectImage(known.result.image)) ? known : undefined;
-}
-
-/** A layer that the engine has dropped since it was recorded is forgotten and made again, once for each layer. */
-async function assemble(
-  shop: Workshop,
-  build: StartedBuild,
-  parts: { plan: BuildPlan; processTypes: Record<string, string>; made: MadeLayers; work: LayerWork },
-): Promise<string> {
-  const { plan, processTypes, work } = parts;
-  const config = appImageConfig({
-    plan,
-    processTypes,
-    arch: shop.platformNode.arch,
-    commit: build.commit,
-    commitTime: work.commitTime,
-    appName: build.appName,
-  });
-  let { made } = parts;
-  for (let attempt = 0; ; attempt++) {
-    const inImage = new Set(plan.layers.filter((layer) => layer.inImage).map(({ id }) => id));
-    const layers = [
-      ...work.stack.layers,
-      ...made.layers.filter(({ id }) => inImage.has(id)).map(({ diffId }) => diffId),
-    ];
-    try {
-      return await shop.engine.makeImage({ config, layers });
-    } catch (error) {
-      const missing = /sha256:[0-9a-f]{64}/.exec(asAppError(error).message)?.[0];
-      if (asAppError(error).code !== 'not_found' || !missing || attempt >= plan.layers.length) throw error;
-      shop.records.forget(missing);
-      made = await makeLayers(plan, work);
-    }
-  }
-}
-
-function reusedLayers(made: MadeLayers): string {
-  const total = made.layers.length;
-  const reused = made.layers.filter(({ cached }) => cached).length;
-  return `${reused} of ${total} layers reused`;
-}
-
-// Ends
-
-async function report(shop: Workshop, current: Current, body: FinishBuild): Promise<void> {
+async function report(shop: Workshop, current: CurrentBuild, body: FinishBuild): Promise<void> {
   if (current.isStale) return;
   await current.log.close();
   try {
@@ -276,7 +102,7 @@ async function report(shop: Workshop, current: Current, body: FinishBuild): Prom
   }
 }
 
-async function reportFailure(shop: Workshop, current: Current, thrown: unknown): Promise<void> {
+async function reportFailure(shop: Workshop, current: CurrentBuild, thrown: unknown): Promise<void> {
   const { build, log, steps } = current;
   const error = asAppError(thrown);
   if (error.code === 'stale_epoch') {
@@ -306,10 +132,4 @@ function tookTooLong(shop: Workshop): AppError {
   return new AppError('build_failed', `the build took longer than ${limit}`, {
     hint: "make it faster, or ask the platform's operator for a larger BERTH_BUILD_TIMEOUT_SECONDS",
   });
-}
-
-function printedTooMuch(bytes: number): AppError {
-  const limit =
-    bytes >= 1024 * 1024 ? `${Math.round(bytes / 1024 / 1024)} MB` : `${Math.round(bytes / 1024)} KB`;
-  return new AppError('build_failed', `the build printed more than ${limit}`, { hint: 'print less' });
 }

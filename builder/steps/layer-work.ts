@@ -1,6 +1,5 @@
 // What the steps of one build share. Shapes only; run-build.ts fills it, make-layers.ts and run-step.ts use it.
 import type { EngineClient } from '@berth/clients/engine-client.ts';
-import type { AppError } from '@berth/kit/errors.ts';
 import type { BuildLimits } from '../config.ts';
 import type { LayerRecords } from '../layer-records.ts';
 import type { PlatformNode } from '../platform-node.ts';
@@ -27,8 +26,6 @@ export interface LayerWork {
   varsSecret: Uint8Array;
   log: BuildLog;
   signal: AbortSignal;
-  /** Ends the build's other steps when one fails. */
-  abort: (error: AppError) => void;
 }
 
 export interface MadeLayer {

@@ -4,7 +4,6 @@ import type { BuildStep } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { appUser } from '../image.ts';
 import { digest, layerKey, varsDigest } from '../keys.ts';
-import type { LayerRecords } from '../layer-records.ts';
 import type { BuildPlan, PlannedLayer, RunLayer, SeedLayer } from '../plan/plan.ts';
 import { platformNodeTar } from '../platform-node.ts';
 import { sourceTar } from '../source/source-layer.ts';
@@ -17,7 +16,10 @@ export interface MadeLayers {
   steps: BuildStep[];
 }
 
-export async function makeLayers(plan: BuildPlan, work: LayerWork): Promise<MadeLayers> {
+export async function makeLayers(plan: BuildPlan, build: LayerWork): Promise<MadeLayers> {
+  // The first failure ends the other steps, without ending the build: it may be tried again.
+  const failing = new AbortController();
+  const work = { ...build, signal: AbortSignal.any([build.signal, failing.signal]) };
   const making = new Map<string, Promise<MadeLayer>>();
   const steps: BuildStep[] = [];
   const made = (id: string): Promise<MadeLayer> => {
@@ -26,19 +28,13 @@ export async function makeLayers(plan: BuildPlan, work: LayerWork): Promise<Made
     return layer;
   };
   for (const layer of plan.layers) {
-    const making1 = makeLayer(layer, work, made, steps).catch((error: unknown) => {
-      work.abort(
-        error instanceof AppError ? error : new AppError('internal', String(error), { cause: error }),
-      );
-      throw error;
-    });
-    making1.catch(() => {}); // reported below, once
-    making.set(layer.id, making1);
+    const promise = makeLayer(layer, work, made, steps);
+    promise.catch((error: unknown) => failing.abort(error));
+    making.set(layer.id, promise);
   }
   const results = await Promise.allSettled(making.values());
-  const failed = results.find((result) => result.status === 'rejected');
-  // The first error is the signal's reason; what fails after it only follows from it.
-  if (failed) throw work.signal.aborted ? work.signal.reason : failed.reason;
+  // What fails after the first error only follows from it.
+  if (work.signal.aborted) throw work.signal.reason;
   return {
     layers: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
     steps,
@@ -68,12 +64,19 @@ async function makeLayer(
 
 export async function makeSeed(
   layer: Omit<SeedLayer, 'kind' | 'inImage'>,
-  work: LayerWork,
+  work: Pick<LayerWork, 'records' | 'engine' | 'platformNode'>,
 ): Promise<MadeLayer> {
-  const { engine, records, platformNode } = work;
+  const { engine, platformNode } = work;
   const { id, part, prefix } = layer;
-  const key = digest(['seed', prefix, platformNode.version, platformNode.npmVersion, platformNode.arch]);
-  return recorded(id, key, records, async () => {
+  const key = digest([
+    'seed',
+    part,
+    prefix,
+    platformNode.version,
+    platformNode.npmVersion,
+    platformNode.arch,
+  ]);
+  return recorded(id, key, work, async () => {
     const made = await engine.makeLayer(platformNodeTar(platformNode, part, prefix), {
       uid: 0,
       gid: 0,
@@ -84,7 +87,7 @@ export async function makeSeed(
 }
 
 async function makeFiles(layer: PlannedLayer & { kind: 'files' }, work: LayerWork): Promise<MadeLayer> {
-  return recorded(layer.id, digest(['files', layer.files]), work.records, async () => {
+  return recorded(layer.id, digest(['files', layer.files]), work, async () => {
     const tar = writeTar(
       fileEntries(layer.files.map((file) => ({ ...file, content: Buffer.from(file.content) }))),
     );
@@ -118,7 +121,7 @@ async function makeRun(
   work: LayerWork,
   steps: BuildStep[],
 ): Promise<MadeLayer> {
-  const { records, log, stack, appId } = work;
+  const { log, stack, appId } = work;
   const begun = performance.now();
   const key = layerKey(layer, {
     stack: stack.id,
@@ -126,7 +129,7 @@ async function makeRun(
     appId,
     vars: varsDigest(work.varsSecret, work.vars, layer.vars),
   });
-  const result = await recorded(layer.id, key, records, async () => {
+  const result = await recorded(layer.id, key, work, async () => {
     if (!layer.quiet || layer.scope === 'platform') log.step(layer.title);
     return runStep(layer, below, work);
   });
@@ -139,18 +142,29 @@ async function makeRun(
 async function recorded(
   id: string,
   key: string,
-  records: LayerRecords,
+  work: Pick<LayerWork, 'records' | 'engine'>,
   make: () => Promise<string>,
 ): Promise<MadeLayer> {
-  const known = records.find(key);
+  const known = await stillThere(key, work);
   if (known !== undefined) return { id, diffId: known, identity: known, cached: true };
-  return records.exclusively(key, async () => {
-    const meanwhile = records.find(key);
+  return work.records.exclusively(key, async () => {
+    const meanwhile = await stillThere(key, work);
     if (meanwhile !== undefined) return { id, diffId: meanwhile, identity: meanwhile, cached: true };
     const diffId = await make();
-    records.remember(key, diffId);
+    work.records.remember(key, diffId);
     return { id, diffId, identity: diffId, cached: false };
   });
+}
+
+/** The engine may have dropped a layer that no image needs, or lost it in a crash. */
+async function stillThere(
+  key: string,
+  { records, engine }: Pick<LayerWork, 'records' | 'engine'>,
+): Promise<string | undefined> {
+  const known = records.find(key);
+  if (known === undefined || (await engine.hasLayer(known))) return known;
+  records.forget(known);
+  return undefined;
 }
 
 function secondsSince(begun: number): number {

@@ -8,6 +8,7 @@ import type { RunLayer } from '../plan/plan.ts';
 import { fileEntries, writeTar } from '../source/tar.ts';
 import type { BuildSources } from '../sources.ts';
 import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
+import { discardContainer } from './prepare-engine.ts';
 import { runContainer, wroteTooMuch } from './run-container.ts';
 import { buildStack, type Stack } from './stack.ts';
 
@@ -60,7 +61,7 @@ export async function runStep(
     if (container === undefined) throw new AppError('internal', 'the engine made no container');
     return await keepLayer(layer, container, work);
   } finally {
-    if (container !== undefined) await engine.removeContainer(container, { force: true });
+    await discardContainer(engine, container);
   }
 }
 

@@ -8,6 +8,7 @@ import { baseImageConfig } from '../image.ts';
 import { digest } from '../keys.ts';
 import type { LayerRecords } from '../layer-records.ts';
 import type { BuildSources } from '../sources.ts';
+import { discardContainer } from './prepare-engine.ts';
 import { runContainer } from './run-container.ts';
 
 export interface Stack {
@@ -33,7 +34,7 @@ const variantLimitMs = 10 * 60_000;
 export async function runStack(engine: EngineClient): Promise<Stack> {
   const image = await engine.inspectImage(stackRecipe.tag);
   if (!image)
-    throw new AppError('unavailable', `the stack image "${stackRecipe.tag}" is not there`, {
+    throw new AppError('build_failed', `the stack image "${stackRecipe.tag}" is not there`, {
       hint: 'the operator makes it with "npm run up"',
     });
   return { id: image.Id, layers: image.RootFS.Layers };
@@ -112,14 +113,14 @@ async function installPackages(maker: StackMaker, run: Stack): Promise<string> {
       },
     );
     if (end.exitCode !== 0 || container === undefined)
-      throw new AppError('unavailable', 'the compilers for native packages cannot be installed', {
+      throw new AppError('build_failed', 'the compilers for native packages cannot be installed', {
         detail: end.tail.slice(-2000),
         hint: 'the host must reach its Debian mirror; push again when it does',
       });
     const layer = await engine.commitLayer(container, { mtime: 0, exclude: installLeftOut });
     return layer.diffId;
   } finally {
-    if (container !== undefined) await engine.removeContainer(container, { force: true });
+    await discardContainer(engine, container);
   }
 }
 

@@ -181,6 +181,18 @@ test('a build that another worker has taken reports nothing more', async () => {
   assert.deepEqual(await bench.engine.listContainers({ all: true }), []);
 });
 
+test('an engine that is killed in the middle of a build costs time, not the push', async () => {
+  const build = await bench.build(withBuild('setTimeout(() => console.log("built"), 700)'), {
+    meanwhile: async () => {
+      while ((await bench.engine.listContainers({ all: false })).length === 0) await sleep(20);
+      await bench.killEngine();
+    },
+  });
+  assert.equal(build.end?.status, 'succeeded', build.output + JSON.stringify(build.end));
+  assert.match(build.output, /^ {7}built$/m);
+  assert.deepEqual(await bench.engine.listContainers({ all: true }), []);
+});
+
 test('config vars are not in the log, the image or its layers', async () => {
   const secret = 'correct-horse-battery';
   const build = await bench.build(withBuild('console.log("the key is " + process.env.API_KEY)'), {

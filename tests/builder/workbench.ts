@@ -42,6 +42,8 @@ export interface Workbench {
     command: string,
     env?: Record<string, string>,
   ): Promise<{ exitCode: number; output: string }>;
+  /** SIGKILL for the engine, and a new one. */
+  killEngine(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -53,20 +55,22 @@ export async function openWorkbench(
   const engineSocket = join(folder, 'engine.sock');
   const engineName = settings.name ?? 'bbt2';
   const run = `/run/berth-builder-${folder.slice(-6)}`;
-  const child = startCommand(
-    [process.execPath, new URL('../../engine-native/daemon/main.ts', import.meta.url).pathname],
-    {
-      env: {
-        PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-        BERTH_ENGINE_SOCKET: engineSocket,
-        BERTH_ENGINE_ROOT: join(folder, 'engine'),
-        BERTH_ENGINE_RUN: run,
-        BERTH_ENGINE_NAME: engineName,
-        BERTH_LOG_LEVEL: 'warn',
+  const startEngine = () =>
+    startCommand(
+      [process.execPath, new URL('../../engine-native/daemon/main.ts', import.meta.url).pathname],
+      {
+        env: {
+          PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+          BERTH_ENGINE_SOCKET: engineSocket,
+          BERTH_ENGINE_ROOT: join(folder, 'engine'),
+          BERTH_ENGINE_RUN: run,
+          BERTH_ENGINE_NAME: engineName,
+          BERTH_LOG_LEVEL: 'warn',
+        },
+        stdio: ['ignore', 'inherit', 'inherit'],
       },
-      stdio: ['ignore', 'inherit', 'inherit'],
-    },
-  );
+    );
+  let child = startEngine();
   const engine = new EngineClient(engineSocket);
   await untilReady(engine);
   const controller = new FakeController();
@@ -83,6 +87,7 @@ export async function openWorkbench(
     ...limits,
   });
   const api = new ControllerApi(controllerSocket);
+  const stopping = new AbortController();
   const shop: Workshop = {
     config,
     controller: api,
@@ -91,6 +96,7 @@ export async function openWorkbench(
     platformNode: await findPlatformNode(config.npmDir),
     sources: buildSources(config.machineEnv),
     varsSecret: Buffer.alloc(32, 1),
+    stopping: stopping.signal,
     log: createLogger('builder-test', process.env['BERTH_LOG_LEVEL'] ?? 'fatal'),
   };
   let count = 0;
@@ -101,6 +107,12 @@ export async function openWorkbench(
     build: (files, options = {}) =>
       buildCommit(shop, controller, folder, files, { ...options, number: ++count }),
     runIn: (image, command, env = {}) => runIn(engine, image, command, env),
+    killEngine: async () => {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      child = startEngine();
+      await untilReady(engine);
+    },
     close: async () => {
       const containers = await engine.listContainers({ all: true });
       for (const { Id } of containers) await engine.removeContainer(Id, { force: true });

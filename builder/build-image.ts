@@ -1,0 +1,179 @@
+// From the tree to the image: detect, plan, look for an earlier image, make the layers, put them together. Called by run-build.ts, once an attempt.
+// Must never report the end of a build: that is run-build.ts's.
+import type { BuildResult, StartedBuild } from '@berth/contract/build.ts';
+import { AppError } from '@berth/kit/errors.ts';
+import type { CurrentBuild, Workshop } from './current-build.ts';
+import { appImageConfig, appUser, webPort } from './image.ts';
+import { imageKey, varsDigest } from './keys.ts';
+import { listVersions } from './node-versions.ts';
+import { detectDriver } from './plan/drivers.ts';
+import type { BuildPlan, Driver } from './plan/plan.ts';
+import { parseProcfile } from './plan/procfile.ts';
+import { GitObjects } from './source/git-objects.ts';
+import { commitTime, readSourceTree, type SourceTree } from './source/source-tree.ts';
+import type { LayerWork } from './steps/layer-work.ts';
+import { type MadeLayers, makeLayers, makeSeed } from './steps/make-layers.ts';
+import { runStack } from './steps/stack.ts';
+
+export async function buildImage(shop: Workshop, current: CurrentBuild): Promise<BuildResult> {
+  const { build, log, abort } = current;
+  const objects = new GitObjects(build.repository, build.objectDirectories);
+  try {
+    const [stack, tree, [commit]] = await Promise.all([
+      runStack(shop.engine),
+      readSourceTree(objects, build.tree),
+      objects.read([build.commit], 16 * 1024 * 1024),
+    ]);
+    const { driver, label } = await detectDriver(tree);
+    log.step(`${label} app detected`.replace(/site app/, 'site'));
+    const work = layerWork(shop, current, {
+      stack,
+      tree,
+      objects,
+      commitTime: commitTime(commit?.data ?? Buffer.alloc(0)),
+    });
+    const plan = await driver.plan(tree, planContext(shop, current, work));
+    const processTypes = await readProcessTypes(tree, plan);
+    const warnings = [...plan.warnings, ...tree.submodules.map((path) => `submodule "${path}" is left out`)];
+    for (const warning of warnings) log.warning(warning);
+    const key = keyOf(shop, build, driver, plan, stack.id);
+    const earlier = await reusableImage(shop, build, key);
+    if (earlier) {
+      log.step(`Using the image of build ${earlier.number} (same source)`);
+      return { ...earlier.result, reused: true, steps: [], warnings };
+    }
+    const made = await makeLayers(plan, work);
+    current.steps = made.steps;
+    const image = await assemble(shop, build, { plan, processTypes, made, work });
+    log.step(`Image ${image.slice(7, 19)} (${reusedLayers(made)})`);
+    abort.signal.throwIfAborted();
+    return {
+      key,
+      image,
+      language: plan.language,
+      processTypes,
+      port: webPort,
+      user: appUser.name,
+      reused: false,
+      steps: made.steps,
+      warnings,
+    };
+  } finally {
+    objects.close();
+  }
+}
+
+function layerWork(
+  shop: Workshop,
+  current: CurrentBuild,
+  parts: Pick<LayerWork, 'stack' | 'tree' | 'objects' | 'commitTime'>,
+): LayerWork {
+  const { build, log, abort } = current;
+  const { limits, dataDir } = shop.config;
+  let printed = 0;
+  const onBytes = (bytes: number) => {
+    printed += bytes;
+    if (printed > limits.logBytes) abort.abort(printedTooMuch(limits.logBytes));
+  };
+  return {
+    ...parts,
+    engine: shop.engine,
+    records: shop.records,
+    platformNode: shop.platformNode,
+    runner: { limits, sources: shop.sources, cacheDir: `${dataDir}/cache`, buildId: build.id, onBytes },
+    appId: build.appId,
+    vars: build.buildVars,
+    varsSecret: shop.varsSecret,
+    log,
+    signal: abort.signal,
+  };
+}
+
+function planContext(
+  shop: Workshop,
+  { build, abort }: CurrentBuild,
+  work: LayerWork,
+): Parameters<Driver['plan']>[1] {
+  const { engine, sources, config, platformNode } = shop;
+  const layers = async () => {
+    const toolbox = await makeSeed({ id: 'toolbox', part: 'runtime', prefix: '/opt/berth/toolbox' }, work);
+    return [...work.stack.layers, toolbox.diffId];
+  };
+  const lister = {
+    engine,
+    dir: `${config.dataDir}/versions`,
+    sources,
+    limits: config.limits,
+    arch: platformNode.arch,
+    layers,
+    labels: { 'berth.build': build.id, 'berth.step': 'versions' },
+    signal: abort.signal,
+  };
+  return {
+    platformNode,
+    arch: platformNode.arch,
+    vars: build.buildVars,
+    listVersions: (packageName) => listVersions(lister, packageName),
+  };
+}
+
+async function readProcessTypes(tree: SourceTree, plan: BuildPlan): Promise<Record<string, string>> {
+  const text = await tree.readText('Procfile', 256 * 1024);
+  const declared = text === undefined ? {} : parseProcfile(text);
+  if (Object.keys(declared).length === 0) return plan.defaultProcessTypes;
+  // Heroku's rule: a Procfile without "web" keeps the default one only when it has nothing but a release phase.
+  const onlyRelease = Object.keys(declared).every((name) => name === 'release');
+  return onlyRelease ? { ...plan.defaultProcessTypes, ...declared } : declared;
+}
+
+function keyOf(
+  shop: Workshop,
+  build: StartedBuild,
+  driver: Driver,
+  plan: BuildPlan,
+  stackId: string,
+): string {
+  const vars = varsDigest(shop.varsSecret, build.buildVars, plan.varsMatter ? 'all' : 'none');
+  return imageKey({ tree: build.tree, stack: [stackId], driver, vars });
+}
+
+async function reusableImage(
+  shop: Workshop,
+  build: StartedBuild,
+  key: string,
+): Promise<{ number: number; result: BuildResult } | undefined> {
+  const known = await shop.controller.findByKey(build.appId, key);
+  if (!known) return undefined;
+  return (await shop.engine.inspectImage(known.result.image)) ? known : undefined;
+}
+
+function assemble(
+  shop: Workshop,
+  build: StartedBuild,
+  parts: { plan: BuildPlan; processTypes: Record<string, string>; made: MadeLayers; work: LayerWork },
+): Promise<string> {
+  const { plan, processTypes, made, work } = parts;
+  const config = appImageConfig({
+    plan,
+    processTypes,
+    arch: shop.platformNode.arch,
+    commit: build.commit,
+    commitTime: work.commitTime,
+    appName: build.appName,
+  });
+  const inImage = new Set(plan.layers.filter((layer) => layer.inImage).map(({ id }) => id));
+  const own = made.layers.filter(({ id }) => inImage.has(id)).map(({ diffId }) => diffId);
+  return shop.engine.makeImage({ config, layers: [...work.stack.layers, ...own] });
+}
+
+function reusedLayers(made: MadeLayers): string {
+  const total = made.layers.length;
+  const reused = made.layers.filter(({ cached }) => cached).length;
+  return `${reused} of ${total} layers reused`;
+}
+
+function printedTooMuch(bytes: number): AppError {
+  const limit =
+    bytes >= 1024 * 1024 ? `${Math.round(bytes / 1024 / 1024)} MB` : `${Math.round(bytes / 1024)} KB`;
+  return new AppError('build_failed', `the build printed more than ${limit}`, { hint: 'print less' });
+}

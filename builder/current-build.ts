@@ -1,0 +1,32 @@
+// What the builder holds for its whole life, and what belongs to one build while it runs. Shapes only.
+import type { EngineClient } from '@berth/clients/engine-client.ts';
+import type { BuildStep, StartedBuild } from '@berth/contract/build.ts';
+import type { Logger } from '@berth/kit/logging.ts';
+import type { BuilderConfig } from './config.ts';
+import type { ControllerApi } from './controller-api.ts';
+import type { LayerRecords } from './layer-records.ts';
+import type { PlatformNode } from './platform-node.ts';
+import type { BuildLog } from './report/build-log.ts';
+import type { BuildSources } from './sources.ts';
+
+export interface Workshop {
+  config: BuilderConfig;
+  controller: ControllerApi;
+  engine: EngineClient;
+  records: LayerRecords;
+  platformNode: PlatformNode;
+  sources: BuildSources;
+  varsSecret: Uint8Array;
+  log: Logger;
+  /** Aborts when the process ends: builds stop and report nothing, the next life of the builder starts them anew. */
+  stopping: AbortSignal;
+}
+
+export interface CurrentBuild {
+  build: StartedBuild;
+  log: BuildLog;
+  abort: AbortController;
+  /** Set when nothing may be reported any more: another worker has the build, or this one ends. */
+  isStale: boolean;
+  steps: BuildStep[];
+}
