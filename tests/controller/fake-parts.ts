@@ -53,17 +53,22 @@ export function buildResult(over: Partial<BuildResult> = {}): BuildResult {
   };
 }
 
+/** Takes a build as a builder does; the epoch is what its later reports must carry. */
+export async function takeBuild(internal: HttpClient, buildId: string): Promise<number> {
+  const body = { worker: 'test' };
+  return (await internal.call<{ epoch: number }>('POST', `/internal/builds/${buildId}/start`, { body }))
+    .epoch;
+}
+
 /** Takes the build of a push and ends it well. The ids of builds are not shown by the API, so the test reads the row. */
 export async function build(
   internal: HttpClient,
   buildId: string,
   over: Partial<BuildResult> = {},
 ): Promise<void> {
-  const started = await internal.call<{ epoch: number }>('POST', `/internal/builds/${buildId}/start`, {
-    body: { worker: 'test' },
-  });
+  const epoch = await takeBuild(internal, buildId);
   await internal.call('POST', `/internal/builds/${buildId}/finish`, {
-    body: { epoch: started.epoch, status: 'succeeded', result: buildResult(over) },
+    body: { epoch, status: 'succeeded', result: buildResult(over) },
   });
 }
 
