@@ -62,7 +62,7 @@ function fakeServer(fake: FakeController): Server {
     let body = '';
     for await (const chunk of request) body += String(chunk);
     if (request.url === '/internal/hosts/register') {
-      fake.registrations.push(JSON.parse(body));
+      fake.registrations.push(JSON.parse(body) as { session: string; name: string });
       response.end(JSON.stringify({ hostId: `h${fake.registrations.length}` }));
     } else if (fake.isReplaced || fake.isForgetful) {
       const code = fake.isReplaced ? 'stale_epoch' : 'not_found';
