@@ -147,6 +147,7 @@ async function startAll(
   );
   children.push(...backends);
   for (const port of backendPorts) await untilListening(port);
+  for (const contender of contenders) await contender.prepare?.(setup);
   const running = contenders.map((contender, i) => ({
     contender,
     port: firstPort + i,
