@@ -15,6 +15,8 @@ export interface FakeBuild {
 
 export class FakeController {
   readonly builds = new Map<string, FakeBuild>();
+  /** Workers that gave back what they had. */
+  readonly requeued: string[] = [];
   readonly #server: Server;
 
   constructor() {
@@ -48,7 +50,10 @@ export class FakeController {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://controller');
     const body = await readJson(request);
-    if (url.pathname === '/internal/builds/requeue') return send(response, 200, {});
+    if (url.pathname === '/internal/builds/requeue') {
+      this.requeued.push((body as { worker: string }).worker);
+      return send(response, 200, {});
+    }
     if (url.pathname === '/internal/builds/by-key') return send(response, 200, this.#byKey(url.searchParams));
     const [, id = '', action] =
       /^\/internal\/builds\/([^/]+)\/(start|output|finish)$/.exec(url.pathname) ?? [];

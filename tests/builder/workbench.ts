@@ -36,6 +36,8 @@ export interface Workbench {
   shop: Workshop;
   /** Commits the files as the app's whole tree (null: none) and builds that commit. */
   build(files: Files, options?: BuildOptions): Promise<FakeBuild & { ms: number }>;
+  /** Commits the files and gives the build that is to be done, not begun. */
+  prepare(files: Files, options?: BuildOptions): Promise<FakeBuild>;
   /** Runs a command in an image and gives its output. */
   runIn(
     image: string,
@@ -106,6 +108,7 @@ export async function openWorkbench(
     shop,
     build: (files, options = {}) =>
       buildCommit(shop, controller, folder, files, { ...options, number: ++count }),
+    prepare: (files, options = {}) => addBuild(controller, folder, files, { ...options, number: ++count }),
     runIn: (image, command, env = {}) => runIn(engine, image, command, env),
     killEngine: async () => {
       child.kill('SIGKILL');
@@ -141,16 +144,15 @@ async function untilReady(engine: EngineClient): Promise<void> {
   }
 }
 
-async function buildCommit(
-  shop: Workshop,
+async function addBuild(
   controller: FakeController,
   folder: string,
   files: Files,
   options: BuildOptions & { number: number },
-): Promise<FakeBuild & { ms: number }> {
+): Promise<FakeBuild> {
   const app = options.app ?? 'sample';
   const { repository, commit, tree } = await commitFiles(join(folder, 'repositories', app), files);
-  const build = controller.add({
+  return controller.add({
     id: `build-${options.number}`,
     number: options.number,
     epoch: options.number * 10,
@@ -162,6 +164,16 @@ async function buildCommit(
     objectDirectories: [],
     buildVars: options.vars ?? {},
   });
+}
+
+async function buildCommit(
+  shop: Workshop,
+  controller: FakeController,
+  folder: string,
+  files: Files,
+  options: BuildOptions & { number: number },
+): Promise<FakeBuild & { ms: number }> {
+  const build = await addBuild(controller, folder, files, options);
   const begun = performance.now();
   const running = runBuild(shop, build.started.id);
   await options.meanwhile?.(build);
