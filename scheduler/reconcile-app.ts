@@ -39,6 +39,7 @@ async function reconcile(
   { controller, lease, log, limits = defaultLimits }: ReconcileOptions,
 ): Promise<number | null> {
   for (let round = 0; round < maxRounds; round++) {
+    const startedAt = performance.now();
     if (lease.epoch === null) return null; // taking it again marks every app dirty
     const state = await controller.readApp(appId);
     const { actions, wakeInMs } = plan(state, { limits, endedMs: ended.observe(state) });
@@ -51,10 +52,9 @@ async function reconcile(
       if (err instanceof AppError && err.code === 'conflict') continue; // something changed in between: read again
       throw err;
     }
-    log.info(
-      { app: state.app, actions: actions.map((action) => action.kind), version: state.version },
-      'applied',
-    );
+    const kinds = actions.map((action) => action.kind);
+    const durationMs = Math.round((performance.now() - startedAt) * 10) / 10;
+    log.info({ app: state.app, actions: kinds, version: state.version, durationMs }, 'applied');
   }
   log.warn({ appId }, 'plan does not settle');
   return slowDownMs;
