@@ -1,7 +1,7 @@
 // The first program a newcomer runs: `node infra/up/bootstrap.mjs demo|up|down|status|install|format|check|test`, called by the npm scripts.
 // Brings the machine to the point where the platform's own TypeScript runs on Node 24, then hands over to it.
 // Must stay plain ESM without packages, for Node 20; must do nothing twice.
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { becomeRoot, dropTo } from './bootstrap/become-root.mjs';
@@ -40,7 +40,7 @@ async function main(args) {
   checkMachine(repository);
   if (command.rootTo) await becomeRoot(command.rootTo, args);
   if (command.prepare) await prepare(command.purpose, args);
-  else if (packagesOutOfStep(repository).length > 0)
+  else if (packagesOutOfStep(repository).length > 0 || !existsSync(ownNode(repository)))
     throw new BootstrapError(
       'nothing is installed in this clone yet',
       'start with `npm run up` or `npm run demo`',

@@ -1,6 +1,6 @@
 // Brings node_modules in step with package-lock.json, and Node 24 with it. Called by bootstrap.mjs.
 // Must never run a package's install scripts, and never touch node_modules that are in step already.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { BootstrapError } from './report.mjs';
 import { run, runQuietly } from './run.mjs';
@@ -50,15 +50,26 @@ export function ownNode(repository) {
 }
 
 /**
+ * Older npm (9, as in Debian 13) makes no link for a program named "node".
+ * @param {string} repository
+ */
+function linkNode(repository) {
+  if (existsSync(ownNode(repository))) return;
+  rmSync(ownNode(repository), { force: true });
+  symlinkSync(`../node-linux-${process.arch}/bin/node`, ownNode(repository));
+}
+
+/**
  * @param {string} repository
  * @param {{ uid?: number, gid?: number }} owner
  * @returns {Promise<boolean>}
  */
 export async function installNpmPackages(repository, owner) {
-  if (packagesOutOfStep(repository).length === 0) return false;
+  if (packagesOutOfStep(repository).length === 0 && existsSync(ownNode(repository))) return false;
   const argv = ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'];
   const result = await runQuietly(argv, { cwd: repository, ...owner });
   if (result.exitCode !== 0) throw new BootstrapError(...explainNpm(result.output));
+  linkNode(repository);
   const version = run([ownNode(repository), '--version']);
   if (version.exitCode !== 0)
     throw new BootstrapError(
