@@ -35,6 +35,7 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
     const plan = await driver.plan(tree, planContext(shop, current, work));
     const processTypes = await readProcessTypes(tree, plan);
     const warnings = [...plan.warnings, ...tree.submodules.map((path) => `submodule "${path}" is left out`)];
+    for (const detail of plan.details) log.detail(detail);
     for (const warning of warnings) log.warning(warning);
     const key = keyOf(shop, build, driver, plan, stack.id);
     const earlier = await reusableImage(shop, build, key);
@@ -45,7 +46,7 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
     const made = await makeLayers(plan, work);
     current.steps = made.steps;
     const image = await assemble(shop, build, { plan, processTypes, made, work });
-    log.step(`Image ${image.slice(7, 19)} (${reusedLayers(made)})`);
+    log.step(`Image ${image.slice(7, 19)} (${reusedLayers(plan, made)})`);
     abort.signal.throwIfAborted();
     return {
       key,
@@ -166,10 +167,10 @@ function assemble(
   return shop.engine.makeImage({ config, layers: [...work.stack.layers, ...own] });
 }
 
-function reusedLayers(made: MadeLayers): string {
-  const total = made.layers.length;
-  const reused = made.layers.filter(({ cached }) => cached).length;
-  return `${reused} of ${total} layers reused`;
+function reusedLayers(plan: BuildPlan, made: MadeLayers): string {
+  const inImage = made.layers.filter((_, index) => plan.layers[index]?.inImage);
+  const reused = inImage.filter(({ cached }) => cached).length;
+  return `${reused} of ${inImage.length} layers reused`;
 }
 
 function printedTooMuch(bytes: number): AppError {

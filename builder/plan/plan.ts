@@ -26,6 +26,8 @@ export interface PlanContext {
 export interface BuildPlan {
   /** "Node.js" */
   language: string;
+  /** What was chosen, for the user: "Node.js 24.21.0". */
+  details: string[];
   warnings: string[];
   /** Layers above the stack, bottom first. A layer that only helps to make others has `inImage: false`. */
   layers: PlannedLayer[];

@@ -129,10 +129,7 @@ async function makeRun(
     appId,
     vars: varsDigest(work.varsSecret, work.vars, layer.vars),
   });
-  const result = await recorded(layer.id, key, work, async () => {
-    if (!layer.quiet || layer.scope === 'platform') log.step(layer.title);
-    return runStep(layer, below, work);
-  });
+  const result = await recorded(layer.id, key, work, () => runStep(layer, below, work));
   if (result.cached && layer.cachedTitle) log.step(layer.cachedTitle);
   steps.push({ name: layer.step, seconds: secondsSince(begun), cached: result.cached });
   return result;

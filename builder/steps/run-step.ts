@@ -23,6 +23,7 @@ export async function runStep(
 ): Promise<string> {
   const { engine, runner, platformNode } = work;
   const [stack, files] = await Promise.all([stackFor(layer, work), filesLayer(layer, work)]);
+  if (!layer.quiet || layer.scope === 'platform') work.log.step(layer.title);
   const layers = [...stack.layers, ...below.map(({ diffId }) => diffId), ...files];
   const [image, binds] = await Promise.all([
     engine.makeImage({ config: baseImageConfig(platformNode.arch), layers }),

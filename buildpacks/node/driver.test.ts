@@ -102,6 +102,7 @@ test('an app without packages needs no container at all', async () => {
   assert.deepEqual(shape(plan), ['runtime', 'source']);
   assert.equal(plan.varsMatter, false);
   assert.deepEqual(plan.warnings, []);
+  assert.deepEqual(plan.details, ['Node.js 24.21.0 ("engines.node" of package.json)']);
 });
 
 test('a build script with development packages: they are below the build, not in the image', async () => {

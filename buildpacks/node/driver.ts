@@ -55,8 +55,8 @@ async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> 
     : [];
   return {
     language: 'Node.js',
+    details: describeChoices(facts),
     warnings: [
-      ...facts.node.warnings,
       ...(facts.hasPackages ? facts.manager.warnings : []),
       ...(checkedIn ? ['node_modules is in the commit and left out: add it to .gitignore'] : []),
       ...(servesOutput
@@ -149,7 +149,12 @@ function layeredBuild(facts: Facts, source: PlannedLayer): PlannedLayer[] {
   const buildsWithMore =
     buildScript !== undefined && hasDevelopment && hasPackages && !facts.keepsDevelopment;
   const layers: PlannedLayer[] = [];
-  if (buildsWithMore) layers.push({ ...install('all-dependencies', commands.all), inImage: false });
+  if (buildsWithMore)
+    layers.push({
+      ...install('all-dependencies', commands.all),
+      inImage: false,
+      step: 'build dependencies',
+    });
   if (hasPackages) {
     const production = install('dependencies', facts.keepsDevelopment ? commands.all : commands.production);
     // After a full install this one only repeats what the pusher has seen.
@@ -165,6 +170,14 @@ function layeredBuild(facts: Facts, source: PlannedLayer): PlannedLayer[] {
       ),
     );
   return layers;
+}
+
+/** What the app runs on, and who asked for it. */
+function describeChoices({ node, manager }: Facts): string[] {
+  const from = node.askedBy ?? 'the platform\'s; ask for another in "engines.node" of package.json';
+  const lines = [`Node.js ${node.version} (${from})`];
+  if (manager.provider) lines.push(`${manager.label} ${manager.provider.version}`);
+  return lines;
 }
 
 function quiet(layer: RunLayer): RunLayer {

@@ -11,7 +11,6 @@ export interface NodeChoice {
   isPlatforms: boolean;
   /** Where the wish stands, for the user; undefined: nobody asked. */
   askedBy: string | undefined;
-  warnings: string[];
 }
 
 /** Node's code names, as .nvmrc may use them. */
@@ -36,19 +35,14 @@ export async function chooseNode(
 ): Promise<NodeChoice> {
   const wish = await readWish(tree, manifest);
   const platforms = { version: context.platformNode.version, isPlatforms: true };
-  if (!wish)
-    return {
-      ...platforms,
-      askedBy: undefined,
-      warnings: ['no Node version is asked for: name one in "engines.node" of package.json'],
-    };
-  if (wish.range === 'lts') return { ...platforms, askedBy: wish.from, warnings: [] };
+  if (!wish) return { ...platforms, askedBy: undefined };
+  if (wish.range === 'lts') return { ...platforms, askedBy: wish.from };
   if (wish.range !== 'latest' && semver.validRange(wish.range) === null)
     throw new AppError('invalid', `"${wish.raw}" in ${wish.from} is not a Node version`, {
       hint: 'write a version or a range, for example "24.x"',
     });
   if (wish.range !== 'latest' && semver.satisfies(platforms.version, wish.range))
-    return { ...platforms, askedBy: wish.from, warnings: [] };
+    return { ...platforms, askedBy: wish.from };
   const known = await context.listVersions(`node-linux-${context.arch}`);
   const released = known.filter((version) => semver.valid(version) && !semver.prerelease(version));
   const version =
@@ -59,7 +53,7 @@ export async function chooseNode(
     throw new AppError('invalid', `there is no Node "${wish.raw}" (${wish.from})`, {
       hint: `nearest: ${nearest(released, wish.range).join(', ')}`,
     });
-  return { version, isPlatforms: false, askedBy: wish.from, warnings: [] };
+  return { version, isPlatforms: false, askedBy: wish.from };
 }
 
 async function readWish(

@@ -36,6 +36,7 @@ async function plan(tree: SourceTree): Promise<BuildPlan> {
   await checkSettings(tree);
   return {
     language: 'Static site',
+    details: [],
     warnings: [],
     layers: [
       { kind: 'seed', id: 'runtime', inImage: true, part: 'runtime', prefix: '/opt/berth/node' },

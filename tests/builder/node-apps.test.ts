@@ -102,7 +102,7 @@ fs.writeFileSync('package.json.seen', process.env.NODE_ENV + ' ' + process.env.A
     resultOf(again)
       .steps.map(({ name, cached }) => `${name} ${cached}`)
       .sort(),
-    ['build false', 'dependencies true', 'dependencies true', 'source false'],
+    ['build dependencies true', 'build false', 'dependencies true', 'source false'],
   );
 });
 
