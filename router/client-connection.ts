@@ -80,9 +80,9 @@ export class ClientConnection implements ClientSide {
     return this.#socket.writableLength;
   }
 
-  writeText(latin1: string): boolean {
+  writeText(latin1: string, flushed?: () => void): boolean {
     this.activeAt = performance.now();
-    return this.#socket.write(latin1, 'latin1') || this.#socket.writableLength === 0;
+    return this.#socket.write(latin1, 'latin1', flushed) || this.#socket.writableLength === 0;
   }
 
   writeBytes(bytes: Buffer, flushed?: () => void): boolean {

@@ -22,7 +22,7 @@ export interface ClientSide {
   readonly address: string;
   /** True when the client or the router is about to close: no other request follows. */
   readonly isLast: boolean;
-  writeText(latin1: string): boolean;
+  writeText(latin1: string, flushed?: () => void): boolean;
   writeBytes(bytes: Buffer, flushed?: () => void): boolean;
   readonly unwrittenBytes: number;
   /** Gives the body bytes that came already to the exchange. */

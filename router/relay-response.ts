@@ -8,7 +8,7 @@ import type { ProxyParts } from './proxy-parts.ts';
 import { Head, incomplete, readResponseHead, refused } from './read-head.ts';
 import { responseHeadText } from './rewrite-head.ts';
 import { startTunnel } from './tunnel.ts';
-import { bulkBytes } from './upstream-connection.ts';
+import { bulkBytes, type UpstreamConnection } from './upstream-connection.ts';
 
 // Filled again for each response; never used across two reads.
 const head = new Head();
@@ -138,6 +138,8 @@ function writeRanges(exchange: Exchange, bytes: Buffer, headText: string): boole
   if (!responseBody || !upstream) return false;
   const { ranges, rangeCount } = responseBody;
   if (rangeCount === 0) return headText === '' || client.writeText(headText);
+  // The read buffer is the connection's own, but the next read's too: no read before the client has all of these bytes.
+  const flushed = upstream.isBulk ? () => resumeWhenTaken(exchange, upstream) : undefined;
   let goesOn = true;
   for (let i = 0; i < rangeCount; i += 2) {
     const start = ranges[i] as number;
@@ -145,23 +147,18 @@ function writeRanges(exchange: Exchange, bytes: Buffer, headText: string): boole
     const before = i === 0 ? headText : '';
     exchange.responseBytes += stop - start;
     if (stop - start <= joinedBytes)
-      goesOn = client.writeText(before + bytes.toString('latin1', start, stop));
+      goesOn = client.writeText(before + bytes.toString('latin1', start, stop), flushed);
     else {
-      if (before !== '') client.writeText(before);
-      goesOn = writeLarge(exchange, bytes, start, stop);
+      if (before !== '') client.writeText(before, flushed);
+      const part = bytes.subarray(start, stop);
+      goesOn = client.writeBytes(flushed ? part : Buffer.from(part), flushed);
     }
   }
-  return goesOn;
+  return flushed ? client.unwrittenBytes === 0 : goesOn;
 }
 
-function writeLarge(exchange: Exchange, bytes: Buffer, start: number, stop: number): boolean {
-  const { client, upstream } = exchange;
-  if (!upstream?.isBulk) return client.writeBytes(Buffer.from(bytes.subarray(start, stop)));
-  // The read buffer is this connection's own, but it is the next read's too: no read before the client has these bytes.
-  client.writeBytes(bytes.subarray(start, stop), () => {
-    if (client.unwrittenBytes === 0 && exchange.upstream === upstream) upstream.socket.resume();
-  });
-  return client.unwrittenBytes === 0;
+function resumeWhenTaken(exchange: Exchange, upstream: UpstreamConnection): void {
+  if (exchange.client.unwrittenBytes === 0 && exchange.upstream === upstream) upstream.socket.resume();
 }
 
 /** The client took what was written: the instance may send on. */

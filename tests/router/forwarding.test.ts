@@ -30,6 +30,18 @@ function bodyIn(received: Buffer): Buffer {
   return received.subarray(received.indexOf('\r\n\r\n') + 4);
 }
 
+function withoutChunks(body: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; ; ) {
+    const lineEnd = body.indexOf('\r\n', at);
+    const size = Number.parseInt(body.toString('latin1', at, lineEnd), 16);
+    assert.ok(size >= 0, 'each chunk begins with its size');
+    if (size === 0) return Buffer.concat(parts);
+    parts.push(body.subarray(lineEnd + 2, lineEnd + 2 + size));
+    at = lineEnd + 2 + size + 2;
+  }
+}
+
 describe('a forwarded request', () => {
   let fixture: RouterFixture;
   let instance: Instance;
@@ -198,6 +210,37 @@ describe('a body', () => {
     assert.equal(hash.digest('hex'), expected.digest('hex'));
     await pushing.close();
   });
+
+  for (const [version, extension] of [
+    ['1.0', ''],
+    ['1.1', ';name=value'],
+  ])
+    it(`of 12 MiB in chunks of every size is intact at an HTTP/${version} client that reads in fits`, async () => {
+      const parts: Buffer[] = [];
+      const wire: Buffer[] = [Buffer.from('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')];
+      for (let size = 0; size < 12 * 1024 * 1024; size += parts.at(-1)?.length ?? 0) {
+        const part = randomBytes(1 + Math.floor(Math.random() ** 3 * 200_000));
+        parts.push(part);
+        wire.push(Buffer.from(`${part.length.toString(16)}${extension}\r\n`), part, Buffer.from('\r\n'));
+      }
+      wire.push(Buffer.from('0\r\n\r\n'));
+      const pushing = await startRawInstance((_bytes, socket) => socket.write(Buffer.concat(wire)));
+      fixture.route('fits', [pushing.target]);
+      const client = await fixture.client();
+      const got: Buffer[] = [];
+      client.socket.removeAllListeners('data');
+      client.socket.on('data', (bytes: Buffer) => {
+        got.push(bytes);
+        if (got.length % 20 !== 1) return;
+        client.socket.pause();
+        setTimeout(() => client.socket.resume(), got.length === 1 ? 300 : 5);
+      });
+      client.write(`GET / HTTP/${version}\r\nHost: fits.test\r\nConnection: close\r\n\r\n`);
+      await client.untilClosed(20_000);
+      const body = bodyIn(Buffer.concat(got));
+      assert.equal(sha(version === '1.0' ? body : withoutChunks(body)), sha(Buffer.concat(parts)));
+      await pushing.close();
+    });
 
   it('arrives intact however its bytes are cut', async () => {
     const body = randomBytes(3000);
