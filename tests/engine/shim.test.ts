@@ -230,6 +230,29 @@ describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }
       for (const group of leftovers(container)) rmdirSync(group);
     });
 
+    it('leaves no process behind when it is killed in the middle of a start', async () => {
+      for (let step = 0; step < 16; step++) {
+        const container = sandbox.container(guest('sleep 100000'), { init: step % 2 === 0 });
+        const answer = container.start().catch(() => null);
+        const until = performance.now() + 1 + step * 0.7;
+        while (performance.now() < until) await sleep(0);
+        process.kill(container.shimPid, 'SIGKILL');
+        await answer;
+        await container.shimExit;
+        rmSync(`${container.runDir}/shim.sock`, { force: true });
+        const deadline = Date.now() + 5000;
+        const groups = (): string[] =>
+          leftovers(container).filter((left) => left.startsWith('/sys/fs/cgroup'));
+        const living = (): string =>
+          groups()
+            .map((group) => readFileSync(`${group}/cgroup.procs`, 'utf8'))
+            .join('');
+        while (living() && Date.now() < deadline) await sleep(10);
+        assert.equal(living(), '');
+        for (const group of groups()) rmdirSync(group);
+      }
+    });
+
     it('starts fifty containers at once and leaves nothing of them', async () => {
       const many = Array.from({ length: 50 }, (_, i) =>
         sandbox.container(guest(`exit ${i}`), { init: i % 2 === 0 }),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -123,6 +124,17 @@ static int install_stdio(const struct launch_stdio *stdio, struct err *err) {
     return 0;
 }
 
+/* A shim that is killed takes its container along: without it nobody reads the output or records the end.
+ * Done after the change of user, which clears it; and a shim that died before that has closed its end of the
+ * conversation. */
+static void bind_to_shim(int sync) {
+    struct pollfd peer = {.fd = sync};
+
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (poll(&peer, 1, 0) > 0 && (peer.revents & POLLHUP))
+        _exit(0);
+}
+
 int launch_run(const struct launch *l, const struct launch_stdio *stdio, const struct identity *identity,
                struct err *err) {
     char **env = program_environment(l->process, identity);
@@ -137,10 +149,8 @@ int launch_run(const struct launch *l, const struct launch_stdio *stdio, const s
     if (program_enter_directory(l->root_fd, l->process->cwd, l->first, identity, err) ||
         privileges_drop(&l->privileges, identity, err))
         return -1;
-    /* A shim that is killed takes its container along: without it nobody reads the output or records the end.
-     * Set after the change of user, which clears it. */
     if (l->first)
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        bind_to_shim(l->sync);
     if (l->init) {
         pid_t child = fork();
         if (child < 0)
