@@ -207,7 +207,7 @@ test('the lockfile chooses the package manager, packageManager its version', asy
   );
   assert.equal(
     await manager({ 'yarn.lock': '__metadata:\n  version: 8' }),
-    '@yarnpkg/cli-dist@4: yarn workspaces focus --all --production',
+    '@yarnpkg/cli-dist@4.12: yarn workspaces focus --all --production',
   );
   assert.equal(
     await manager({ 'pnpm-lock.yaml': "lockfileVersion: '6.0'" }),

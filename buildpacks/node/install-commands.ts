@@ -44,11 +44,14 @@ export function installCommands(manager: PackageManager): InstallCommands {
       run: 'yarn run',
     };
   }
+  const all = locked ? 'yarn install --immutable' : 'yarn install --no-immutable';
+  // Before yarn 4, leaving out development packages needs a plugin that the app may not have: they stay.
+  const focuses = !/^[23](\.|$)/.test(manager.provider?.version ?? '');
   return {
     shown: 'yarn install',
-    production: 'yarn workspaces focus --all --production',
-    all: locked ? 'yarn install --immutable' : 'yarn install --no-immutable',
-    prune: 'yarn workspaces focus --all --production',
+    production: focuses ? 'yarn workspaces focus --all --production' : all,
+    all,
+    prune: focuses ? 'yarn workspaces focus --all --production' : undefined,
     run: 'yarn run',
   };
 }

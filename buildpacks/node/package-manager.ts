@@ -83,6 +83,14 @@ function pnpm(
   return { kind: 'pnpm', label: 'pnpm', provider: { name: 'pnpm', version: wanted } };
 }
 
+/** The newest yarn that leaves a lockfile of this format as it is; a newer one would rewrite it, which `--immutable` forbids. */
+function berryFor(lockText: string | undefined): string {
+  const format = Number(/^__metadata:\s+version: (\d+)/m.exec(lockText ?? '')?.[1] ?? 10);
+  if (format >= 10) return '4';
+  if (format === 9) return '4.14';
+  return format === 8 ? '4.12' : '3';
+}
+
 function yarn(
   version: string | undefined,
   lockText: string | undefined,
@@ -92,7 +100,7 @@ function yarn(
     return {
       kind: 'yarn-berry',
       label: 'yarn',
-      provider: { name: '@yarnpkg/cli-dist', version: version ?? '4' },
+      provider: { name: '@yarnpkg/cli-dist', version: version ?? berryFor(lockText) },
     };
   return { kind: 'yarn-classic', label: 'yarn', provider: { name: 'yarn', version: version ?? '1.22.22' } };
 }
