@@ -24,7 +24,7 @@ const commands = {
   demo: { program: 'demo.ts', purpose: 'run', rootTo: 'run containers', prepare: true },
   up: { program: 'main.ts', purpose: 'run', rootTo: 'run containers', prepare: true },
   down: { program: 'main.ts', purpose: 'run', rootTo: 'stop containers', prepare: false },
-  status: { program: 'main.ts', purpose: 'run', prepare: false },
+  status: { program: 'main.ts', purpose: 'run', rootTo: 'ask the supervisor', prepare: false },
   install: { program: 'install.ts', purpose: 'run', rootTo: 'install a system service', prepare: true },
   format: { program: 'format.ts', purpose: 'check', prepare: false },
   check: { program: 'check.ts', purpose: 'check', prepare: true },
@@ -48,7 +48,9 @@ async function main(args) {
   // Only the environment's own options: a debugger or a heap limit of the caller's is not for the platform.
   const { NODE_OPTIONS: _, ...env } = process.env;
   const program = join(repository, 'infra/up', command.program);
-  const cache = join(repository, 'node_modules/.cache/berth');
+  // Root has a place of its own: its files in a user's clone could not be removed by the user. config.ts says the same.
+  const isRoot = process.getuid?.() === 0;
+  const cache = isRoot ? '/var/cache/berth/compiled' : join(repository, 'node_modules/.cache/berth');
   await become([ownNode(repository), program, name, ...rest], { env: { NODE_COMPILE_CACHE: cache, ...env } });
 }
 

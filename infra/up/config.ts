@@ -9,8 +9,9 @@ import { integer, readConfig, text } from '@berth/kit/config.ts';
 
 const repository = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Where Node keeps compiled code of this clone; as trustworthy as the code itself, since it lies beside it. */
-export const compileCache = join(repository, 'node_modules/.cache/berth');
+/** Where Node keeps compiled code. Root has a place of its own: its files in a user's clone could not be removed by the user. */
+export const compileCache =
+  process.getuid?.() === 0 ? '/var/cache/berth/compiled' : join(repository, 'node_modules/.cache/berth');
 
 const settings = {
   BERTH_HTTP_PORT: integer('the port on which apps are served', 1, 65535, 8080),

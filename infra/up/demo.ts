@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { HttpClient } from '@berth/clients/http-client.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { runCommandOk, startCommand } from '@berth/kit/run-command.ts';
-import { callerEnvironment, type Platform, readPlatform } from './config.ts';
+import { callerEnvironment, callerHomes, type Platform, readPlatform } from './config.ts';
 import { showError } from './show-error.ts';
 import { upDetached } from './up.ts';
 
@@ -32,13 +32,14 @@ async function demo(platform: Platform): Promise<void> {
 function demoEnvironment(platform: Platform): Record<string, string> {
   const author = { GIT_AUTHOR_NAME: 'Berth demo', GIT_AUTHOR_EMAIL: 'demo@localhost' };
   const committer = { GIT_COMMITTER_NAME: 'Berth demo', GIT_COMMITTER_EMAIL: 'demo@localhost' };
-  return {
-    ...callerEnvironment(),
-    ...author,
-    ...committer,
-    GIT_TERMINAL_PROMPT: '0',
-    BERTH_SERVER: platform.apiUrl,
-  };
+  const server = { BERTH_SERVER: platform.apiUrl, BERTH_TOKEN: adminToken(platform) };
+  // Under sudo, git and the CLI run as root here and must leave nothing of root's in the user's home.
+  const home = callerHomes().sudoUser === undefined ? {} : { HOME: '/root' };
+  return { ...callerEnvironment(), ...author, ...committer, ...server, ...home, GIT_TERMINAL_PROMPT: '0' };
+}
+
+function adminToken(platform: Platform): string {
+  return readFileSync(join(platform.dataDir, 'admin-token'), 'utf8').trim();
 }
 
 /** A git repository of the sample, outside the clone, so that a user may change and push it again. */
@@ -64,11 +65,10 @@ async function ensureApp(platform: Platform, folder: string, env: Record<string,
 }
 
 async function appExists(platform: Platform): Promise<boolean> {
-  const token = readFileSync(join(platform.dataDir, 'admin-token'), 'utf8').trim();
   const client = new HttpClient({
     baseUrl: platform.apiUrl,
     name: 'the API',
-    headers: { authorization: `Bearer ${token}` },
+    headers: { authorization: `Bearer ${adminToken(platform)}` },
   });
   try {
     await client.call('GET', `/v1/apps/${appName}`);

@@ -93,7 +93,7 @@ async function ask<T>(
     return await client.call<T>(method, path, { timeoutMs });
   } catch (error) {
     if (error instanceof AppError && error.code === 'unavailable') return undefined;
-    if (systemCode(error) === 'EACCES')
+    if (error instanceof AppError && systemCode(error.cause) === 'EACCES')
       throw new AppError('forbidden', 'the supervisor belongs to root', { hint: 'use sudo', cause: error });
     throw error;
   } finally {
