@@ -280,6 +280,15 @@ export class Sandbox {
   }
 }
 
+/** A dead child of a dead shim is init's to reap, at its leisure. */
+export function isAlive(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 /** Everything of ours that a finished container must not leave on the host. */
 export function leftovers(container: Container): string[] {
   const found: string[] = [];
@@ -289,8 +298,7 @@ export function leftovers(container: Container): string[] {
     if (existsSync(group)) found.push(group);
   }
   if (readFileSync('/proc/self/mountinfo', 'utf8').includes(container.id)) found.push('mount');
-  if (existsSync(`/proc/${container.shimPid}`)) found.push(`process ${container.shimPid}`);
-  if (container.pid && existsSync(`/proc/${container.pid}`)) found.push(`process ${container.pid}`);
+  for (const pid of [container.shimPid, container.pid]) if (pid && isAlive(pid)) found.push(`process ${pid}`);
   if (existsSync(`${container.runDir}/shim.sock`)) found.push('socket');
   return found;
 }

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guest, leftovers, refusal, Sandbox, shimPath } from './shim-harness.ts';
+import { guest, isAlive, leftovers, refusal, Sandbox, shimPath } from './shim-harness.ts';
 import { buildRuntime, GuestRoot } from './shim-root.ts';
 
 describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }, () => {
@@ -224,8 +224,8 @@ describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }
       process.kill(container.shimPid, 'SIGKILL');
       await container.shimExit;
       const deadline = Date.now() + 2000;
-      while (existsSync(`/proc/${pid}`) && Date.now() < deadline) await sleep(5);
-      assert.equal(existsSync(`/proc/${pid}`), false);
+      while (isAlive(pid) && Date.now() < deadline) await sleep(5);
+      assert.equal(isAlive(pid), false);
       rmSync(`${container.runDir}/shim.sock`);
       for (const group of leftovers(container)) rmdirSync(group);
     });
