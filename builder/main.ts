@@ -29,7 +29,7 @@ const shop: Workshop = {
   controller: new ControllerApi(config.controllerSocket),
   engine: new EngineClient(config.engineSocket),
   records: new LayerRecords(join(config.dataDir, 'layers')),
-  platformNode: await findPlatformNode(config.npmDir),
+  platformNode: await findPlatformNode(config.npmDir, config.machineEnv['PATH'] ?? ''),
   sources: buildSources(config.machineEnv),
   varsSecret: readVarsSecret(join(config.dataDir, 'vars.key')),
   log,

@@ -19,11 +19,12 @@ export interface PlatformNode {
 /** Parts of npm that nothing needs at run time: a third of its files. */
 const npmLeftOut = new Set(['docs', 'man', 'test', 'tap-snapshots']);
 
-export async function findPlatformNode(npmDirWish: string): Promise<PlatformNode> {
+/** `npmDirWish` is tried first; `path` is a PATH on which npm may lie. */
+export async function findPlatformNode(npmDirWish: string, path: string): Promise<PlatformNode> {
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
   const resolve = createRequire(import.meta.url).resolve;
   const packageFile = resolve(`node-linux-${arch}/package.json`);
-  const npmDir = await findNpm(npmDirWish, resolve);
+  const npmDir = await findNpm(npmDirWish, path, resolve);
   return {
     version: await versionOf(packageFile),
     npmVersion: await versionOf(join(npmDir, 'package.json')),
@@ -34,23 +35,17 @@ export async function findPlatformNode(npmDirWish: string): Promise<PlatformNode
   };
 }
 
-async function findNpm(wish: string, resolve: (name: string) => string): Promise<string> {
+async function findNpm(wish: string, path: string, resolve: (name: string) => string): Promise<string> {
   const candidates = [
     ...(wish === '' ? [] : [wish]),
     ...packageFolder(resolve, 'npm'),
     join(dirname(process.execPath), '../lib/node_modules/npm'),
     '/usr/local/lib/node_modules/npm',
     '/usr/lib/node_modules/npm',
-    '/usr/share/nodejs/npm',
-    ...(await besideCommand('/usr/local/bin/npm')),
-    ...(await besideCommand('/usr/bin/npm')),
+    ...(await besideCommands(path)),
   ];
   for (const candidate of candidates) {
-    const isThere = await access(join(candidate, 'bin/npm-cli.js')).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return realpath(candidate);
+    if (await isWholeNpm(candidate)) return realpath(candidate);
   }
   throw new AppError('unavailable', 'npm is not on this machine', {
     hint: 'install npm, or set BERTH_NPM_DIR to the folder that holds bin/npm-cli.js',
@@ -65,12 +60,28 @@ function packageFolder(resolve: (name: string) => string, name: string): string[
   }
 }
 
-async function besideCommand(command: string): Promise<string[]> {
+/** Debian's own package takes npm apart: its dependencies lie elsewhere, and a copy of its folder would not run. */
+async function isWholeNpm(folder: string): Promise<boolean> {
   try {
-    return [dirname(dirname(await realpath(command)))];
+    await access(join(folder, 'bin/npm-cli.js'));
+    await access(join(folder, 'node_modules/semver'));
+    return true;
   } catch {
-    return [];
+    return false;
   }
+}
+
+/** Folders of the npm commands on a PATH: where version managers put them. */
+async function besideCommands(path: string): Promise<string[]> {
+  const folders: string[] = [];
+  for (const bin of path.split(':').filter((part) => part.startsWith('/'))) {
+    try {
+      folders.push(dirname(dirname(await realpath(join(bin, 'npm')))));
+    } catch {
+      // No npm in that folder.
+    }
+  }
+  return folders;
 }
 
 async function versionOf(file: string): Promise<string> {

@@ -95,7 +95,7 @@ export async function openWorkbench(
     controller: api,
     engine,
     records: new LayerRecords(join(config.dataDir, 'layers')),
-    platformNode: await findPlatformNode(config.npmDir),
+    platformNode: await findPlatformNode(config.npmDir, config.machineEnv['PATH'] ?? ''),
     sources: buildSources(config.machineEnv),
     varsSecret: Buffer.alloc(32, 1),
     stopping: stopping.signal,
