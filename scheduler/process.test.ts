@@ -1,6 +1,6 @@
 // The scheduler around its plan: the lease that fences it, the queue that keeps an app's looks apart, the loop that reads and applies.
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import test, { type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AppState } from '@berth/contract/scheduling.ts';
 import { AppError } from '@berth/kit/errors.ts';
@@ -11,7 +11,7 @@ import { Lease } from './lease.ts';
 import { createReconciler } from './reconcile-app.ts';
 
 const log = createLogger('test', 'silent');
-const times = { ttlMs: 90, renewMs: 20, retryMs: 10 };
+const times = { ttlMs: 60_000, renewMs: 20, retryMs: 10 };
 
 function fakeLease() {
   const server = { epoch: 0, isRefusing: false, isAway: false, asked: [] as (number | null)[] };
@@ -25,50 +25,53 @@ function fakeLease() {
   return { server, controller: { takeLease } };
 }
 
-test('the lease is taken, renewed, and everything is looked at once when it is taken', async () => {
+function startLease(t: TestContext, more: { now?: () => number; onTaken?: () => void } = {}) {
   const { server, controller } = fakeLease();
-  let taken = 0;
-  const lease = new Lease({ controller, holder: 'me', log, times, onTaken: () => taken++ });
+  const lease = new Lease({ controller, holder: 'me', log, times, onTaken: () => {}, ...more });
   const over = new AbortController();
   const loop = lease.run(over.signal);
-  await sleep(70);
+  t.after(async () => {
+    over.abort();
+    await loop;
+  });
+  return { server, lease };
+}
+
+async function until(condition: () => boolean, limitMs = 5_000): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  while (!condition()) {
+    assert.ok(performance.now() < deadline, `did not come true: ${condition.toString()}`);
+    await sleep(2);
+  }
+}
+
+test('the lease is taken, renewed, and everything is looked at once when it is taken', async (t) => {
+  let taken = 0;
+  const { server, lease } = startLease(t, { onTaken: () => taken++ });
+  await until(() => server.asked.length >= 3);
   assert.equal(lease.epoch, 1);
   assert.equal(taken, 1);
   assert.deepEqual(server.asked.slice(0, 3), [null, 1, 1]);
-  over.abort();
-  await loop;
 });
 
-test('a lease that cannot be renewed ends at two thirds of its life, by the clock that nobody can set', async () => {
-  const { server, controller } = fakeLease();
+test('a lease that cannot be renewed ends at two thirds of its life, by the clock that nobody can set', async (t) => {
   let now = 0;
-  const lease = new Lease({ controller, holder: 'me', log, times, onTaken: () => {}, now: () => now });
-  const over = new AbortController();
-  const loop = lease.run(over.signal);
-  await sleep(5);
+  const { server, lease } = startLease(t, { now: () => now });
+  await until(() => lease.epoch === 1);
   server.isAway = true;
-  now = 59;
+  now = times.ttlMs * (2 / 3) - 1;
   assert.equal(lease.epoch, 1);
-  now = 61;
+  now += 2;
   assert.equal(lease.epoch, null);
-  over.abort();
-  await loop;
 });
 
-test('a lease that another holds is asked for again and taken under a new epoch', async () => {
-  const { server, controller } = fakeLease();
-  const lease = new Lease({ controller, holder: 'me', log, times, onTaken: () => {} });
-  const over = new AbortController();
-  const loop = lease.run(over.signal);
-  await sleep(5);
+test('a lease that another holds is asked for again and taken under a new epoch', async (t) => {
+  const { server, lease } = startLease(t);
+  await until(() => lease.epoch === 1);
   server.isRefusing = true;
-  await sleep(40);
-  assert.equal(lease.epoch, null);
+  await until(() => lease.epoch === null);
   server.isRefusing = false;
-  await sleep(40);
-  assert.equal(lease.epoch, 2);
-  over.abort();
-  await loop;
+  await until(() => lease.epoch === 2);
 });
 
 test('an app is never worked on twice at once, and a mark that comes meanwhile is not lost', async () => {
@@ -87,7 +90,8 @@ test('an app is never worked on twice at once, and a mark that comes meanwhile i
   await sleep(3);
   queue.dirty('a');
   queue.dirty('a');
-  await sleep(50);
+  await until(() => looks === 2);
+  await sleep(30);
   assert.equal(most, 1);
   assert.equal(looks, 2);
   queue.close();
@@ -110,8 +114,7 @@ test('a look can ask to be woken, and the earlier of two wishes counts', async (
   queue.dirty('a');
   await sleep(1);
   queue.wakeIn('a', 5_000);
-  await sleep(60);
-  assert.equal(looks, 2);
+  await until(() => looks === 2);
   queue.close();
 });
 

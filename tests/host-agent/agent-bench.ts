@@ -47,7 +47,7 @@ export class AgentBench {
 }
 
 /** Waits for a condition; fails with its source when it does not come true. */
-export async function until(condition: () => boolean, limitMs = 3_000): Promise<void> {
+export async function until(condition: () => boolean, limitMs = 10_000): Promise<void> {
   const deadline = performance.now() + limitMs;
   while (!condition()) {
     if (performance.now() > deadline)

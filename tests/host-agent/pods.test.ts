@@ -84,7 +84,7 @@ test('an image that the host does not have is fatal', async (t) => {
 
 test('a worker is ready when it has run for a while', async (t) => {
   const { agent } = await bench(t);
-  const readiness = { kind: 'running' as const, stableMs: 60 };
+  const readiness = { kind: 'running' as const, stableMs: 500 };
   agent.pods.applyUpdate({ revision: 1, full: true, pods: [makePod('i1', ['sleep'], { readiness })] });
   await sleep(30);
   assert.equal(agent.last('i1')?.state, 'starting');
