@@ -18,8 +18,8 @@ import { createLogger } from '@berth/kit/logging.ts';
 import { runCommand, runCommandOk, startCommand } from '@berth/kit/run-command.ts';
 import { type FakeBuild, FakeController } from './fake-controller.ts';
 
-/** The stack's archive outlives a test run: making it takes a minute and a mirror. */
-const stackCache = process.env['BERTH_TEST_STACKS'] ?? '/var/tmp/berth-test-stacks';
+/** Where `berth up` keeps the stack's archive: making it takes a minute and a mirror. */
+const stackCache = process.env['BERTH_TEST_STACKS'] ?? '/var/cache/berth/stacks';
 
 export type Files = Record<string, string | null>;
 
