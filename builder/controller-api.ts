@@ -41,6 +41,13 @@ export class ControllerApi {
     return this.#patiently(() => this.#http.call('POST', `/internal/builds/${buildId}/finish`, { body }));
   }
 
+  /** The image of a finished build is on disk: its push may be acknowledged. */
+  durable(buildId: string, epoch: number): Promise<void> {
+    return this.#patiently(() =>
+      this.#http.call('POST', `/internal/builds/${buildId}/durable`, { body: { epoch } }),
+    );
+  }
+
   /** The newest successful build of the app with this key. */
   async findByKey(appId: string, key: string): Promise<{ number: number; result: BuildResult } | undefined> {
     const query = new URLSearchParams({ app: appId, key });

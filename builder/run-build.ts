@@ -29,6 +29,7 @@ export async function runBuild(shop: Workshop, buildId: string): Promise<void> {
     const result = await withEngineRestarts(shop, current, () => buildImage(shop, current));
     signal.throwIfAborted();
     await report(shop, current, { epoch: build.epoch, status: 'succeeded', result });
+    void reportDurable(shop, current, result.image);
   } catch (error) {
     await reportFailure(shop, current, signal.aborted ? signal.reason : error);
   } finally {
@@ -99,6 +100,17 @@ async function report(shop: Workshop, current: CurrentBuild, body: FinishBuild):
     // Somebody else has the build, or it was canceled or deleted meanwhile: what was made here is not wanted.
     if (code !== 'stale_epoch' && code !== 'conflict' && code !== 'not_found') throw error;
     shop.log.warn({ build: current.build.id, code }, 'result not wanted');
+  }
+}
+
+/** While the new release starts: the push is acknowledged when its image would survive a power loss, and not before. */
+async function reportDurable(shop: Workshop, { build }: CurrentBuild, image: string): Promise<void> {
+  try {
+    const limits = { firstMs: 50, maxMs: 1000, limitMs: engineReturnMs };
+    await retry(() => shop.engine.syncImage(image), limits);
+    await shop.controller.durable(build.id, build.epoch);
+  } catch (err) {
+    shop.log.error({ build: build.id, err }, 'the image may not be on disk yet');
   }
 }
 

@@ -219,6 +219,11 @@ export class EngineClient {
     return made.id;
   }
 
+  /** Returns when a power loss would not take the image any more. */
+  async syncImage(id: string): Promise<void> {
+    await this.#http.call('POST', `/berth/images/${encodeURI(id)}/sync`, { timeoutMs: 60_000 });
+  }
+
   /** A small file out of an image, or undefined. */
   async readImageFile(image: string, path: string): Promise<string | undefined> {
     const query = withQuery(`/berth/images/${encodeURI(image)}/file`, { path });

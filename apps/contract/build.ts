@@ -98,3 +98,6 @@ export type FinishBuild = Static<typeof FinishBuild>;
 
 /** `POST /internal/builds/requeue`: a builder that starts gives back what an earlier life of it left running. */
 export const RequeueBuilds = Type.Object({ worker: Type.String() });
+
+/** `POST /internal/builds/:id/durable`: the image of a finished build would survive a power loss; its push may be acknowledged. */
+export const BuildDurable = Type.Object({ epoch: Type.Integer() });

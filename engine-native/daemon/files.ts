@@ -1,5 +1,6 @@
 // Small JSON files that are replaced as a whole. Used for every record the daemon keeps; a reader sees the old file or the new one.
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 let serial = 0;
@@ -42,5 +43,17 @@ function syncFolder(path: string): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Waits until a file and its name are on disk. */
+export async function syncFile(path: string): Promise<void> {
+  for (const each of [path, dirname(path)]) {
+    const file = await open(each, 'r');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   }
 }

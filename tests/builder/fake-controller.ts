@@ -10,6 +10,8 @@ export interface FakeBuild {
   /** What the next output report is told. */
   canceled: boolean;
   stale: boolean;
+  /** The builder said that the image is on disk. */
+  durable: boolean;
   reports: number;
 }
 
@@ -42,7 +44,14 @@ export class FakeController {
   }
 
   add(started: StartedBuild): FakeBuild {
-    const build: FakeBuild = { started, output: '', canceled: false, stale: false, reports: 0 };
+    const build: FakeBuild = {
+      started,
+      output: '',
+      canceled: false,
+      stale: false,
+      durable: false,
+      reports: 0,
+    };
     this.builds.set(started.id, build);
     return build;
   }
@@ -56,7 +65,7 @@ export class FakeController {
     }
     if (url.pathname === '/internal/builds/by-key') return send(response, 200, this.#byKey(url.searchParams));
     const [, id = '', action] =
-      /^\/internal\/builds\/([^/]+)\/(start|output|finish)$/.exec(url.pathname) ?? [];
+      /^\/internal\/builds\/([^/]+)\/(start|output|finish|durable)$/.exec(url.pathname) ?? [];
     const build = this.builds.get(id);
     if (!build) throw new AppError('not_found', `no build "${id}"`);
     if (action === 'start') {
@@ -67,6 +76,10 @@ export class FakeController {
     if (build.stale || report.epoch !== build.started.epoch)
       throw new AppError('stale_epoch', 'another worker has it');
     build.reports += 1;
+    if (action === 'durable') {
+      build.durable = true;
+      return send(response, 200, {});
+    }
     if (action === 'output') {
       build.output += report.text;
       return send(response, 200, { canceled: build.canceled });

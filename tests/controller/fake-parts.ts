@@ -70,6 +70,7 @@ export async function build(
   await internal.call('POST', `/internal/builds/${buildId}/finish`, {
     body: { epoch, status: 'succeeded', result: buildResult(over) },
   });
+  await internal.call('POST', `/internal/builds/${buildId}/durable`, { body: { epoch } });
 }
 
 export async function lease(internal: HttpClient, holder = 'test'): Promise<number> {

@@ -87,6 +87,13 @@ describe('a push', () => {
       body: { epoch: buildEpoch, status: 'succeeded', result: buildResult() },
     });
     await deploy(controller.internal, appId, epoch, 'succeeded');
+    let isAnswered = false;
+    void following.then(() => (isAnswered = true));
+    await sleep(300);
+    assert.equal(isAnswered, false, 'not acknowledged before the image is on disk');
+    await controller.internal.call('POST', `/internal/builds/${buildId}/durable`, {
+      body: { epoch: buildEpoch },
+    });
     const { texts, end } = await following;
     assert.deepEqual(texts, [
       '-----> one',

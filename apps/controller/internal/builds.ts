@@ -1,5 +1,6 @@
 // Internal endpoints of the builder: take a build, report its output, end it, look up an earlier one of the same key.
 import type {
+  BuildDurable,
   BuildOutput,
   FinishBuild,
   RequeueBuilds,
@@ -8,7 +9,7 @@ import type {
 } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { appById } from '@berth/store/queries/apps.ts';
-import { buildById, buildByKey, requeueBuilds, takeBuild } from '@berth/store/queries/builds.ts';
+import { buildById, buildByKey, markDurable, requeueBuilds, takeBuild } from '@berth/store/queries/builds.ts';
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { readVars } from '../operations/change-config.ts';
@@ -22,7 +23,7 @@ export function buildEndpoints(
   server: FastifyInstance,
   services: Services,
   heartbeats: BuildHeartbeats,
-  schemas: { StartBuild: TSchema; BuildOutput: TSchema; FinishBuild: TSchema; RequeueBuilds: TSchema },
+  schemas: Record<'StartBuild' | 'BuildOutput' | 'FinishBuild' | 'RequeueBuilds' | 'BuildDurable', TSchema>,
 ): void {
   const { db } = services;
   server.post<ById & { Body: Static<typeof StartBuild> }>(
@@ -57,6 +58,18 @@ export function buildEndpoints(
     async (request, reply) => {
       await finishBuild(services, request.params.id, request.body);
       heartbeats.forget(request.params.id);
+      return reply.code(204).send();
+    },
+  );
+
+  server.post<ById & { Body: Static<typeof BuildDurable> }>(
+    '/internal/builds/:id/durable',
+    { schema: { body: schemas.BuildDurable } },
+    async (request, reply) => {
+      const build = await buildById(db, request.params.id);
+      if (!build || !(await markDurable(db, build.id, request.body.epoch)))
+        throw new AppError('stale_epoch', 'the build is not this builder\u2019s any more');
+      if (build.push_id) services.output.ring(build.push_id);
       return reply.code(204).send();
     },
   );

@@ -1,5 +1,5 @@
 // The internal API: for the platform's own parts, on a unix socket that only root can open. No authentication of its own.
-import { BuildOutput, FinishBuild, RequeueBuilds, StartBuild } from '@berth/contract/build.ts';
+import { BuildDurable, BuildOutput, FinishBuild, RequeueBuilds, StartBuild } from '@berth/contract/build.ts';
 import { ObservedReport, RegisterHost } from '@berth/contract/instance.ts';
 import { GitAuthorize, PushLanded, StartPush } from '@berth/contract/push.ts';
 import { RouteAck } from '@berth/contract/route.ts';
@@ -23,7 +23,13 @@ export function buildInternalServer(services: Services, heartbeats: BuildHeartbe
   answerErrors(server, services.log);
   validateStrictly(server);
   pushEndpoints(server, services, { GitAuthorize, StartPush, PushLanded });
-  buildEndpoints(server, services, heartbeats, { StartBuild, BuildOutput, FinishBuild, RequeueBuilds });
+  buildEndpoints(server, services, heartbeats, {
+    StartBuild,
+    BuildOutput,
+    FinishBuild,
+    RequeueBuilds,
+    BuildDurable,
+  });
   schedulerEndpoints(server, services, { TakeLease, ApplyActions });
   hostEndpoints(server, services, { RegisterHost, ObservedReport });
   routeEndpoints(server, services, { RouteAck });

@@ -16,6 +16,8 @@ import { appUrl } from '../app-url.ts';
 import type { Ending } from '../output-log.ts';
 import type { Services } from '../services.ts';
 
+const durableLimitMs = 15_000;
+
 type Needed = Pick<Services, 'db' | 'routes' | 'config' | 'bells'>;
 
 function failed(code: string, message: string, hint?: string | null): Ending {
@@ -56,7 +58,15 @@ async function buildOrReleaseOutcome(services: Needed, push: PushRow): Promise<E
     return failed('build_failed', build.error ?? 'the build was canceled', build.hint);
   const release = await releaseOfOutput(services.db, push.id);
   if (!release) return failed('conflict', 'the app was destroyed');
-  return releaseOutcome(services, release);
+  const ending = await releaseOutcome(services, release);
+  if (!ending?.ok || build.durable || (await isOverdue(services, release.id))) return ending;
+  return undefined; // served already; acknowledged when the image would survive a power loss
+}
+
+/** A builder killed between the release and the sync never says "durable": the push is served all the same and must end. */
+async function isOverdue(services: Needed, releaseId: string): Promise<boolean> {
+  const deployment = await deploymentOfRelease(services.db, releaseId);
+  return deployment !== undefined && deployment.state_ms > durableLimitMs;
 }
 
 export async function releaseOutcome(services: Needed, release: ReleaseRow): Promise<Ending | undefined> {

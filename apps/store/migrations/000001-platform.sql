@@ -69,6 +69,7 @@ CREATE TABLE pushes (
 CREATE INDEX pushes_open ON pushes (app_id) WHERE status = 'open' OR NOT landed;
 
 -- pending → running (a builder took it; epoch counts each taking) → a final status. Only the holder of the newest epoch may report.
+-- durable: the image would survive a power loss; a push is not acknowledged before.
 CREATE TABLE builds (
   id text PRIMARY KEY,
   app_id text NOT NULL REFERENCES apps,
@@ -88,6 +89,7 @@ CREATE TABLE builds (
   hint text,
   worker text,
   epoch integer NOT NULL DEFAULT 0,
+  durable boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL DEFAULT now(),
   started_at timestamptz,
   finished_at timestamptz,

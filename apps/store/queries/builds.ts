@@ -20,12 +20,13 @@ export interface BuildRow {
   error: string | null;
   hint: string | null;
   epoch: number;
+  durable: boolean;
   created_at: Date;
   finished_at: Date | null;
 }
 
 const selectBuild = `SELECT b.id, b.app_id, b.number, b.push_id, b.user_id, u.name AS user_name, b.commit_oid, b.tree_oid, b.repository,
-    b.object_directories, b.status, b.result, b.steps, b.error, b.hint, b.epoch, b.created_at, b.finished_at
+    b.object_directories, b.status, b.result, b.steps, b.error, b.hint, b.epoch, b.durable, b.created_at, b.finished_at
   FROM builds b JOIN users u ON u.id = b.user_id`;
 
 type Row = BuildRow & Record<string, unknown>;
@@ -159,4 +160,13 @@ export async function endWorkOfApp(tx: Queryable, appId: string, reason: string)
     "UPDATE pushes SET status = 'rejected', reason = $2, finished_at = now() WHERE app_id = $1 AND status = 'open'",
     [appId, reason],
   );
+}
+
+/** The image is on disk. False when another builder has the build. */
+export async function markDurable(db: Queryable, id: string, epoch: number): Promise<boolean> {
+  const result = await db.query(
+    "UPDATE builds SET durable = true WHERE id = $1 AND epoch = $2 AND status = 'succeeded'",
+    [id, epoch],
+  );
+  return result.rowCount === 1;
 }

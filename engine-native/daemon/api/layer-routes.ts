@@ -31,6 +31,7 @@ export function layerRoutes(parts: LayerApiParts): Route[] {
     },
     { method: 'GET', pattern: '/berth/layers/:diffId/tar', handle: (call) => sendTar(call, parts) },
     { method: 'POST', pattern: '/berth/images', handle: (call) => makeImage(call, parts) },
+    { method: 'POST', pattern: '/berth/images/*name/sync', handle: (call) => syncImage(call, parts) },
     { method: 'GET', pattern: '/berth/images/*name/file', handle: (call) => sendFile(call, parts) },
     { method: 'POST', pattern: '/berth/prune', handle: (call) => prune(call, parts) },
   ];
@@ -81,6 +82,12 @@ async function makeImage({ request }: Call, { images }: LayerApiParts): Promise<
   const image = images.create(fields.object('config')?.raw() ?? {}, fields.texts('layers') ?? []);
   for (const tag of fields.texts('tags') ?? []) images.tag(image, tag);
   return { status: 201, body: { id: image.id } };
+}
+
+/** Answers when a power loss would not take the image any more: making one does not wait for the disk. */
+async function syncImage(call: Call, { images }: LayerApiParts): Promise<Reply> {
+  await images.untilDurable(images.get(param(call, 'name')));
+  return { status: 204 };
 }
 
 function sendFile(call: Call, { images, layers }: LayerApiParts): Reply {

@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
-import { readJson, replaceFile, writeJson } from '../files.ts';
+import { readJson, replaceFile, syncFile, writeJson } from '../files.ts';
 import { canonicalJson, digestOf, type ImageConfig, parseImageConfig } from './image-config.ts';
 import type { LayerStore } from './layer-store.ts';
 import { normaliseReference } from './references.ts';
@@ -106,6 +106,12 @@ export class ImageStore {
     replaceFile(join(this.#imagesDir, `${id.slice('sha256:'.length)}.json`), text, false);
     this.#images.set(id, image);
     return image;
+  }
+
+  /** Resolves when a power loss would take neither the image's config nor one of its layers any more. */
+  async untilDurable(image: Image): Promise<void> {
+    const path = join(this.#imagesDir, `${image.id.slice('sha256:'.length)}.json`);
+    await Promise.all([syncFile(path), this.#layers.untilDurable(image.config.diffIds)]);
   }
 
   tag(image: Image, reference: string): string {

@@ -31,7 +31,7 @@ export class LayerStore {
   readonly #helper: Helper;
   readonly #log: Logger;
   readonly #unsynced = new Set<string>();
-  #syncing = false;
+  #syncing: Promise<void> | undefined;
 
   constructor(parts: { root: string; helper: Helper; log: Logger }) {
     this.#dir = join(parts.root, 'layers');
@@ -140,11 +140,17 @@ export class LayerStore {
 
   /** Starts a sync of the store in the background, if none is under way. */
   syncSoon(): void {
-    if (this.#syncing) return;
-    this.#syncing = true;
-    void this.#syncAll().finally(() => {
-      this.#syncing = false;
+    this.#syncing ??= this.#syncAll().finally(() => {
+      this.#syncing = undefined;
     });
+  }
+
+  /** Resolves when a power loss would not take these layers any more. */
+  async untilDurable(diffIds: readonly string[]): Promise<void> {
+    while (diffIds.some((diffId) => this.#unsynced.has(diffId))) {
+      this.syncSoon();
+      await this.#syncing;
+    }
   }
 
   async #syncAll(): Promise<void> {
