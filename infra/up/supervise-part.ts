@@ -56,7 +56,7 @@ export class SupervisedPart {
 
   constructor(plan: PartPlan, log: Logger) {
     this.#plan = plan;
-    this.#log = log.child({ part: plan.name });
+    this.#log = log.child({ process: plan.name });
   }
 
   get name(): string {

@@ -49,6 +49,9 @@ export function ownNode(repository) {
   return join(repository, 'node_modules/.bin/node');
 }
 
+/** npm's own delays (10 s, then 60 s) let a machine without a network wait for minutes before a word is said. */
+const quickRetries = ['--fetch-retries=3', '--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=5000'];
+
 /**
  * Older npm (9, as in Debian 13) makes no link for a program named "node".
  * @param {string} repository
@@ -66,7 +69,7 @@ function linkNode(repository) {
  */
 export async function installNpmPackages(repository, owner) {
   if (packagesOutOfStep(repository).length === 0 && existsSync(ownNode(repository))) return false;
-  const argv = ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const argv = ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', ...quickRetries];
   const result = await runQuietly(argv, { cwd: repository, ...owner });
   if (result.exitCode !== 0) throw new BootstrapError(...explainNpm(result.output));
   linkNode(repository);
