@@ -75,12 +75,20 @@ export class JsonFields {
     const value = this.#value[name];
     if (value === undefined || value === null) return undefined;
     if (!isRight(value)) throw new AppError('bad_request', `"${this.#name(name)}" must be ${wanted}`);
+    // No path, argument or variable can hold one: in C the rest would silently be missing.
+    if (hasNul(value)) throw new AppError('bad_request', `"${this.#name(name)}" holds a NUL character`);
     return value as T;
   }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function hasNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  if (Array.isArray(value)) return value.some(hasNul);
+  return isObject(value) && Object.entries(value).some((entry) => entry.some(hasNul));
 }
 
 function isTexts(value: unknown): boolean {

@@ -151,14 +151,23 @@ export class TestEngine {
   /** Removes every container and the daemon, and checks that the host is as it was. */
   async close(): Promise<void> {
     try {
-      await this.client.ping();
-      const all = await this.client.listContainers();
-      await Promise.all(all.map(({ Id }) => this.client.removeContainer(Id, { force: true })));
+      await this.removeAll();
     } finally {
-      this.client.close();
       await this.stopDaemon('SIGTERM');
     }
-    await this.#waitForQuiet();
+    await this.checkClean();
+  }
+
+  async removeAll(): Promise<void> {
+    await this.client.ping();
+    const all = await this.client.listContainers();
+    await Promise.all(all.map(({ Id }) => this.client.removeContainer(Id, { force: true })));
+  }
+
+  /** Fails when anything of this engine is left, and removes its folders. */
+  async checkClean(): Promise<void> {
+    this.client.close();
+    for (let round = 0; round < 100 && this.leftovers().length > 0; round++) await sleep(20);
     const leftovers = this.leftovers();
     rmSync(this.dir, { recursive: true, force: true });
     rmSync(this.run, { recursive: true, force: true });
@@ -192,10 +201,6 @@ export class TestEngine {
       .split('\n')
       .filter((line) => line.includes(this.dir) || line.includes(`${this.run}/`));
     return [...shims, ...links, ...table, ...groups, ...mounts];
-  }
-
-  async #waitForQuiet(): Promise<void> {
-    for (let round = 0; round < 100 && this.leftovers().length > 0; round++) await sleep(20);
   }
 }
 

@@ -64,6 +64,10 @@ function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts)
   else if (!['host', 'none'].includes(NetworkMode)) parts.networks.get(NetworkMode);
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/'))
     throw new AppError('bad_request', `working directory "${config.WorkingDir}" is not an absolute path`);
+  if (config.Hostname !== '' && !/^\w[\w.-]{0,62}$/.test(config.Hostname))
+    throw new AppError('bad_request', `"${config.Hostname}" is not a hostname`, {
+      hint: 'use at most 63 letters, digits, dots and dashes',
+    });
   if (config.StopSignal !== '') signalNumber(config.StopSignal);
   if (hostConfig.AutoRemove && !['', 'no'].includes(hostConfig.RestartPolicy.Name))
     throw new AppError('bad_request', 'a container cannot both restart and be removed when it ends', {

@@ -17,6 +17,8 @@ export interface UntarOptions {
   maxBytes?: number;
   maxFiles?: number;
   strip?: number;
+  /** What to do with device nodes; default `refuse`. */
+  devices?: 'refuse' | 'skip';
 }
 
 export interface UntarResult {

@@ -71,44 +71,42 @@ export async function uploadStreamOp(
   socket.write(encodeFrame({ id: 1, op, ...fields }));
   // No limit on the reply: the body decides how long it takes, and the death of its sender ends it.
   const reply = readReply(socket, 0);
-  let answered = false;
-  const settled = reply.then(
-    () => {
-      answered = true;
-    },
-    () => {
-      answered = true;
-    },
-  );
   try {
-    await sendBody(body, socket, () => answered);
-  } catch (cause) {
-    socket.destroy();
-    await settled;
-    throw new AppError('bad_request', 'the archive ended before it was complete', { cause });
-  }
-  try {
+    // A refusal may come in the middle of the body; then its end is no longer waited for.
+    await Promise.race([sendBody(body, socket), reply]);
     return await reply;
+  } catch (error) {
+    socket.destroy();
+    const [outcome] = await Promise.allSettled([reply]);
+    throw refusalOf(outcome) ?? error;
   } finally {
     socket.destroy();
-    body.resume(); // what a refusal left unread must not block the sender's connection
   }
 }
 
-async function sendBody(body: Readable, socket: Socket, answered: () => boolean): Promise<void> {
-  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
-    if (answered() || socket.destroyed) return;
-    if (!socket.write(chunk as Buffer)) await writableAgain(socket);
-  }
-  socket.end();
+/** What the peer said names the entry at fault; that its connection closed says nothing. */
+function refusalOf(outcome: PromiseSettledResult<Message>): unknown {
+  if (outcome.status === 'fulfilled') return undefined;
+  const reason: unknown = outcome.reason;
+  return reason instanceof AppError && reason.code !== 'unavailable' ? reason : undefined;
 }
 
-function writableAgain(socket: Socket): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const done = () => {
-    socket.off('drain', done).off('close', done);
-    resolve();
+/** Feeds the body to the socket. What comes after the socket has closed is thrown away, so that the sender never blocks on it. */
+function sendBody(body: Readable, socket: Socket): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const resume = () => {
+    body.resume();
   };
-  socket.on('drain', done).on('close', done);
+  socket.on('drain', resume).on('close', resume);
+  body.on('data', (chunk: Buffer) => {
+    if (!socket.destroyed && !socket.write(chunk)) body.pause();
+  });
+  body.on('end', () => {
+    socket.end();
+    resolve();
+  });
+  const broken = (cause?: unknown) =>
+    reject(new AppError('bad_request', 'the archive ended before it was complete', { cause }));
+  body.on('error', broken).on('close', () => broken());
   return promise;
 }
