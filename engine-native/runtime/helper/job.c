@@ -3,11 +3,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 /* More at once would only fight for the disk. Streams mostly wait for their client, so they have places of
  * their own: slow ones must not keep a removal waiting. */
 #define WORKERS_MAX 16
+#define REFUSAL_LIMIT_MS 5000
 #define STREAMS_MAX 64
 
 static void job_free(struct job *job) {
@@ -161,6 +164,23 @@ void job_create(const struct op *op, struct conn *conn, char *text, struct json_
     *link = job;
 }
 
+/* A sender that still writes would be cut off before it reads why it was refused: its bytes are thrown away
+ * until it has read and closed. The limits are for one that never does. */
+static void let_sender_read(int fd) {
+    static char waste[65536];
+    int64_t end = monotonic_ms() + REFUSAL_LIMIT_MS;
+    (void)shutdown(fd, SHUT_WR);
+    (void)fcntl(fd, F_SETFL, O_NONBLOCK);
+    for (int64_t left; (left = end - monotonic_ms()) > 0;) {
+        struct pollfd waiting = {.fd = fd, .events = POLLIN};
+        if (poll(&waiting, 1, (int)left) <= 0)
+            return;
+        ssize_t n = read(fd, waste, sizeof waste);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+            return;
+    }
+}
+
 /* The worker's whole life. Its reply goes to the pipe, or for a stream op to the client itself. */
 static void worker_main(struct job *job, int pipe_fd) {
     struct err err = {0}, ignored;
@@ -178,8 +198,12 @@ static void worker_main(struct job *job, int pipe_fd) {
     }
     if (job->call.replied || out->failed)
         _exit(out == &failure);
-    if (job->op->kind == OP_STREAM)
-        _exit(frame_write(job->call.stream_fd, out->data, out->len, &ignored) < 0);
+    if (job->op->kind == OP_STREAM) {
+        int sent = frame_write(job->call.stream_fd, out->data, out->len, &ignored);
+        if (sent == 0 && out == &failure)
+            let_sender_read(job->call.stream_fd);
+        _exit(sent < 0);
+    }
     _exit(write_all(pipe_fd, out->data, out->len, &ignored) < 0);
 }
 
