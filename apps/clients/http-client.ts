@@ -62,8 +62,12 @@ export class HttpClient {
             timeoutMs,
           )
         : undefined;
+    let isAnswered = false;
     outgoing.on('response', (response) => {
       clearTimeout(timer);
+      isAnswered = true;
+      // Refused before the body was sent: the rest is not, and the connection cannot be used again.
+      if (!outgoing.writableEnded) response.on('close', () => outgoing.destroy());
       resolve(response);
     });
     outgoing.on('error', (cause) => {
@@ -77,7 +81,9 @@ export class HttpClient {
       );
     });
     if (options.stream)
-      await pipeBody(options.stream, outgoing).catch((error) => outgoing.destroy(asAppError(error)));
+      await pipeBody(options.stream, outgoing, () => isAnswered).catch((error) =>
+        outgoing.destroy(asAppError(error)),
+      );
     else outgoing.end(payload);
     return promise;
   }
@@ -114,21 +120,24 @@ export class HttpClient {
 async function pipeBody(
   stream: AsyncIterable<Uint8Array>,
   outgoing: import('node:http').ClientRequest,
+  isAnswered: () => boolean,
 ): Promise<void> {
   for await (const chunk of stream) {
-    if (outgoing.destroyed) return;
+    if (outgoing.destroyed || isAnswered()) return;
     if (!outgoing.write(chunk)) await new Promise<void>((done) => onceEither(outgoing, done));
   }
-  outgoing.end();
+  if (!isAnswered()) outgoing.end();
 }
 
 function onceEither(outgoing: import('node:http').ClientRequest, done: () => void): void {
   const finish = () => {
     outgoing.off('drain', finish);
     outgoing.off('close', finish);
+    outgoing.off('response', finish);
     done();
   };
   outgoing.on('drain', finish);
+  outgoing.on('response', finish);
   outgoing.on('close', finish);
 }
 
