@@ -5,6 +5,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { becomeRoot, dropTo } from './bootstrap/become-root.mjs';
+import { installBuildersNpm } from './bootstrap/builders-npm.mjs';
 import { installPackages, missingPackages } from './bootstrap/debian-packages.mjs';
 import { takeLock } from './bootstrap/lock.mjs';
 import { checkMachine } from './bootstrap/machine.mjs';
@@ -66,7 +67,10 @@ async function prepare(purpose, args) {
     await step('Debian packages', () => installPackages(purpose));
     await step('npm packages', () => installNpmPackages(repository, owner));
     await step('engine', () => buildNative(repository, owner));
-    if (purpose !== 'check') await step('system user', createSystemUser);
+    if (purpose !== 'check') {
+      await step('system user', createSystemUser);
+      await step('npm for builds', installBuildersNpm);
+    }
   } finally {
     unlock();
   }

@@ -101,7 +101,8 @@ const passedOn = [
 export function passedEnvironment(): Record<string, string> {
   const passed: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
-    const isWanted = passedOn.includes(name) || name.startsWith('BERTH_') || name.startsWith('npm_config_');
+    const isWanted =
+      passedOn.includes(name) || name.startsWith('BERTH_') || /^(npm_config_|yarn_)/i.test(name);
     if (isWanted && value !== undefined) passed[name] = value;
   }
   return passed;
