@@ -19,6 +19,9 @@ export interface PlatformNode {
 /** Parts of npm that nothing needs at run time: a third of its files. */
 const npmLeftOut = new Set(['docs', 'man', 'test', 'tap-snapshots']);
 
+/** The pinned npm that the bootstrap puts on every host (infra/up/bootstrap/builders-npm.mjs): the same layers everywhere. */
+const pinnedNpm = '/var/cache/berth/npm-11.19.1/node_modules/npm';
+
 /** `npmDirWish` is tried first; `path` is a PATH on which npm may lie. */
 export async function findPlatformNode(npmDirWish: string, path: string): Promise<PlatformNode> {
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
@@ -38,6 +41,7 @@ export async function findPlatformNode(npmDirWish: string, path: string): Promis
 async function findNpm(wish: string, path: string, resolve: (name: string) => string): Promise<string> {
   const candidates = [
     ...(wish === '' ? [] : [wish]),
+    pinnedNpm,
     ...packageFolder(resolve, 'npm'),
     join(dirname(process.execPath), '../lib/node_modules/npm'),
     '/usr/local/lib/node_modules/npm',
