@@ -134,7 +134,7 @@ async function untilServed(port: number, host: string, version: string, start: n
 }
 
 function findRootfs(dataDir: string): string {
-  for (const folder of [join(dataDir, 'stacks'), '/var/cache/berth/stacks']) {
+  for (const folder of [join(dataDir, 'stacks'), '/var/cache/berth']) {
     try {
       const name = readdirSync(folder).find((file) => file.endsWith('.tar'));
       if (name) return join(folder, name);
