@@ -69,7 +69,15 @@ function linkNode(repository) {
  */
 export async function installNpmPackages(repository, owner) {
   if (packagesOutOfStep(repository).length === 0 && existsSync(ownNode(repository))) return false;
-  const argv = ['npm', 'ci', '--ignore-scripts', '--no-audit', '--no-fund', ...quickRetries];
+  const argv = [
+    'npm',
+    'ci',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=warn',
+    ...quickRetries,
+  ];
   let result = await runQuietly(argv, { cwd: repository, ...owner });
   // npm gives up on a damaged entry of its cache after it has removed it; the second run fetches it anew.
   if (/corrupted/.test(result.output)) result = await runQuietly(argv, { cwd: repository, ...owner });
