@@ -113,20 +113,27 @@ const haproxy: Contender = {
   },
 };
 
+const serveRouter = fileURLToPath(new URL('./serve-router.ts', import.meta.url));
+
 const berth: Contender = {
   name: 'berth, full',
   /** Fills the compile cache, which the platform's starts find filled. */
   async prepare({ folder }) {
-    const load = "await import('@berth/router/start-router.ts')";
     const env = { NODE_COMPILE_CACHE: join(folder, 'compile-cache') };
-    const cwd = fileURLToPath(new URL('.', import.meta.url));
-    await runCommandOk([process.execPath, '--input-type=module', '-e', load], { env, cwd });
+    await runCommandOk([process.execPath, serveRouter, 'load'], { env });
   },
   start({ core, backends, hosts, folder }, port) {
-    const serve = fileURLToPath(new URL('./serve-router.ts', import.meta.url));
     const log = join(folder, 'berth.log');
     const flags = ['--max-old-space-size=512', '--max-semi-space-size=4']; // as the supervisor starts it
-    const argv = [process.execPath, ...flags, serve, String(port), backends.join(','), String(hosts), log];
+    const argv = [
+      process.execPath,
+      ...flags,
+      serveRouter,
+      String(port),
+      backends.join(','),
+      String(hosts),
+      log,
+    ];
     return pinned(core, 'env', `NODE_COMPILE_CACHE=${join(folder, 'compile-cache')}`, ...argv);
   },
 };

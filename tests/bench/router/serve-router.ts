@@ -1,8 +1,10 @@
-// Berth's router for the benchmark, with a fixed table and no controller. Started by contenders.ts: serve-router PORT BACKEND_PORTS HOSTS LOG_FILE.
+// Berth's router for the benchmark, with a fixed table and no controller. Started by contenders.ts: serve-router PORT BACKEND_PORTS HOSTS LOG_FILE,
+// or `serve-router load`, which only loads the code.
 import { createLogger } from '@berth/kit/logging.ts';
 import { startRouter } from '@berth/router/start-router.ts';
 
 const [port = '', backendPorts = '', hosts = '', logPath = ''] = process.argv.slice(2);
+if (port === 'load') process.exit(0);
 const backends = backendPorts.split(',').map(Number);
 
 const router = await startRouter({
