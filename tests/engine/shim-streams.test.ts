@@ -1,6 +1,7 @@
 /** The bytes of berth-shim: attach, stdin, terminals, the log, and execs. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Container, guest, leftovers, Sandbox, splitFrames } from './shim-harness.ts';
@@ -48,18 +49,43 @@ describe('the streams of berth-shim', { skip: process.getuid?.() === 0 ? false :
       connection.close();
     });
 
-    it('is not slowed down by a client that does not read, and logs everything', async () => {
-      const container = sandbox.container(guest('lines 40000 100', 'exit 0'), {
-        awaitAttach: true,
-        log: { path: '', maxSize: 64 << 20, maxFiles: 2 },
-      });
-      (container.spec['log'] as { path: string }).path = `${container.stateDir}/log/current`;
+    it('loses nothing to a client that starts reading late: the container waits', async () => {
+      const container = sandbox.container(guest('lines 500000 95', 'complain done'), { awaitAttach: true });
       assert.equal((await container.start()).ok, true);
       const connection = container.connect();
       await connection.request({ op: 'attach', stdout: true, stderr: true });
       connection.socket.pause();
-      await container.request({ op: 'wait' });
+      await sleep(1000);
+      assert.equal((await container.request({ op: 'state' }))['status'], 'running');
+      assert.deepEqual(await countFrames(connection.socket), {
+        1: linesLength(500_000, 95),
+        2: 'done\n'.length,
+      });
       connection.close();
+      assert.equal((await container.finished())['exitCode'], 0);
+    });
+
+    it('tells its end at once, and keeps the rest of its output for a reader that comes later', async () => {
+      const container = sandbox.container(guest('lines 5000 95', 'sleep 60000'), { awaitAttach: true });
+      assert.equal((await container.start()).ok, true);
+      const connection = container.connect();
+      await connection.request({ op: 'attach', stdout: true, stderr: true });
+      connection.socket.pause();
+      await sleep(200);
+      await container.request({ op: 'kill', signal: 9 });
+      assert.equal((await container.request({ op: 'wait' }))['exitCode'], 137);
+      await sleep(200);
+      assert.deepEqual(await countFrames(connection.socket), { 1: linesLength(5000, 95) });
+      connection.close();
+      await container.finished();
+    });
+
+    it('does not slow down a container that nobody is attached to, and logs everything', async () => {
+      const container = sandbox.container(guest('lines 40000 100', 'exit 0'), {
+        log: { path: '', maxSize: 64 << 20, maxFiles: 2 },
+      });
+      (container.spec['log'] as { path: string }).path = `${container.stateDir}/log/current`;
+      assert.equal((await container.start()).ok, true);
       await container.finished();
       assert.equal(container.log().length, 40000);
     });
@@ -202,3 +228,34 @@ describe('the streams of berth-shim', { skip: process.getuid?.() === 0 ? false :
     });
   });
 });
+
+/** The bytes of "0 xxx…", "1 xxx…", … as the guest prints them. */
+function linesLength(count: number, length: number): number {
+  return Array.from({ length: count }, (_, i) => `${i}`.length + length + 2).reduce((sum, n) => sum + n, 0);
+}
+
+/** Reads a stream to its end and counts the payload bytes of each type, without keeping them. */
+async function countFrames(socket: Socket): Promise<Record<number, number>> {
+  const counts: Record<number, number> = {};
+  let header = Buffer.alloc(0);
+  let left = 0;
+  socket.removeAllListeners('data');
+  for await (const chunk of socket as AsyncIterable<Buffer>) {
+    for (let at = 0; at < chunk.length; ) {
+      if (left > 0) {
+        const taken = Math.min(left, chunk.length - at);
+        const type = header.readUInt8(0);
+        counts[type] = (counts[type] ?? 0) + taken;
+        left -= taken;
+        at += taken;
+        if (left === 0) header = Buffer.alloc(0);
+        continue;
+      }
+      const part = chunk.subarray(at, at + 8 - header.length);
+      header = Buffer.concat([header, part]);
+      at += part.length;
+      if (header.length === 8) left = header.readUInt32BE(4);
+    }
+  }
+  return counts;
+}

@@ -26,27 +26,6 @@ struct client *client_list(void) {
     return clients;
 }
 
-static void detach(struct client *client) {
-    struct process *process = client->process;
-
-    if (!process)
-        return;
-    for (struct client **p = &process->clients; *p; p = &(*p)->next_attached) {
-        if (*p != client)
-            continue;
-        *p = client->next_attached;
-        break;
-    }
-    client->process = NULL;
-    if (client->want_in && client->stdin_once)
-        process_end_input(process);
-    /* An exec that waited for this client runs on, unheard. */
-    if (process->exec && !process->reading) {
-        process_start_reading(process);
-        process_try_finish(process);
-    }
-}
-
 /* A client may be closed deep inside a call that still holds it (its own attach can end the container), so
  * its memory lives until the loop comes round. */
 static struct client *closed;
@@ -63,7 +42,7 @@ void client_close(struct client *client) {
     }
     loop_close(&client->watch);
     client->closing = true;
-    detach(client);
+    client_detach(client);
     client->next_attached = closed;
     closed = client;
 }
@@ -79,35 +58,52 @@ void client_free_closed(void) {
     closed = NULL;
 }
 
-/* Which events a client is good for now. */
-static void update_events(struct client *client) {
+void client_update_events(struct client *client) {
     uint32_t events = 0;
-    bool wants_input = !client->stream || (!client->input_done && (!client->process || !client->want_in ||
-                                                                   process_input_room(client->process) > 0));
+    bool wants_input = client->ended || (!client->closing && !client->input_done &&
+                                         (!client->stream || !client->process || !client->want_in ||
+                                          process_input_room(client->process) > 0));
 
-    if (wants_input && !client->closing)
+    if (wants_input)
         events |= EPOLLIN;
     if (out_buffer_size(&client->out) > 0)
         events |= EPOLLOUT;
     loop_set_events(&client->watch, events);
 }
 
-/* Sends what goes. Returns false when the client is gone. */
-static bool flush_client(struct client *client) {
+/* A stream is not simply closed: input that nobody reads any more would turn the close into a reset, and a
+ * peer that writes on would lose the output that it has not read yet. */
+static bool end_client(struct client *client) {
+    if (!client->stream || shutdown(client->watch.fd, SHUT_WR)) {
+        client_close(client);
+        return false;
+    }
+    client->ended = true;
+    client->moved_ms = loop_now_ms();
+    client_update_events(client);
+    return true;
+}
+
+bool client_flush(struct client *client) {
     struct err err = {0};
+    size_t before = out_buffer_size(&client->out);
 
     if (client->watch.fd < 0)
         return false;
     int rc = out_buffer_flush(&client->out, client->watch.fd, &err);
-    if (rc < 0 || (rc == 1 && client->closing)) {
+    if (rc < 0) {
         client_close(client);
         return false;
     }
-    update_events(client);
+    if (out_buffer_size(&client->out) < before)
+        client->moved_ms = loop_now_ms();
+    if (rc == 1 && client->closing && !client->ended)
+        return end_client(client);
+    client_update_events(client);
     return true;
 }
 
-/* Reads a stream's input; false when the client is gone. */
+/* Reads a stream's input. */
 static void read_stream(struct client *client) {
     static char buffer[INPUT_MAX];
     size_t room = sizeof(buffer);
@@ -115,13 +111,13 @@ static void read_stream(struct client *client) {
     if (client->process && client->want_in)
         room = process_input_room(client->process);
     if (room == 0) {
-        update_events(client);
+        client_update_events(client);
         return;
     }
     ssize_t n = read(client->watch.fd, buffer, room);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n < 0) {
+    if (n < 0 || (n == 0 && client->ended)) {
         client_close(client);
         return;
     }
@@ -133,7 +129,7 @@ static void read_stream(struct client *client) {
     } else if (process && client->want_in) {
         process_input(process, buffer, (size_t)n);
     }
-    update_events(client);
+    client_update_events(client);
 }
 
 static void read_frames(struct client *client) {
@@ -149,7 +145,7 @@ static void read_frames(struct client *client) {
         if (n == 0 && (client->waiting || client->exec_wait || out_buffer_size(&client->out) > 0)) {
             client->stream = true; /* no further requests: only the end is awaited */
             client->input_done = true;
-            update_events(client);
+            client_update_events(client);
             return;
         }
         client_close(client);
@@ -165,7 +161,7 @@ static void read_frames(struct client *client) {
             break;
         ops_handle(client, payload, len);
     }
-    (void)flush_client(client);
+    (void)client_flush(client);
 }
 
 static void on_client(struct watch *watch, uint32_t events) {
@@ -176,16 +172,11 @@ static void on_client(struct watch *watch, uint32_t events) {
         return;
     }
     if (events & EPOLLOUT) {
-        if (!flush_client(client))
+        if (!client_flush(client))
             return;
-        struct process *process = client->process;
-        if (process && process->exec && !process->reading && out_buffer_size(&client->out) < OUTPUT_MAX / 2) {
-            process_start_reading(process);
-            process_try_finish(process); /* may end the stream, but frees nothing before its output went */
-        }
-        return;
+        client_took_output(client);
     }
-    if (events & EPOLLIN) {
+    if (events & EPOLLIN && client->watch.fd >= 0) {
         if (client->stream)
             read_stream(client);
         else
@@ -250,7 +241,7 @@ void client_reply(struct client *client, struct json_out *out) {
 
     if (json_out_finish(out, &err) || out_buffer_add_frame(&client->out, out->data, out->len, &err))
         client->closing = true;
-    update_events(client);
+    client_update_events(client);
 }
 
 void client_fail(struct client *client, const struct json *id, const struct err *err) {
@@ -258,71 +249,4 @@ void client_fail(struct client *client, const struct json *id, const struct err 
 
     json_error_reply(&out, id, err);
     client_reply(client, &out);
-}
-
-void client_attach(struct client *client, struct process *process) {
-    const char *rest;
-    size_t len = frame_buffer_rest(&client->in, &rest);
-
-    client->stream = true;
-    client->process = process;
-    client->next_attached = process->clients;
-    process->clients = client;
-    if (client->want_in && len > 0)
-        process_input(process, rest, len);
-    update_events(client);
-}
-
-static void send_frame(struct client *client, int type, const char *data, size_t len) {
-    unsigned char head[8] = {(unsigned char)type,
-                             0,
-                             0,
-                             0,
-                             (unsigned char)(len >> 24),
-                             (unsigned char)(len >> 16),
-                             (unsigned char)(len >> 8),
-                             (unsigned char)len};
-    struct err err = {0};
-
-    if (out_buffer_add(&client->out, head, sizeof(head), &err) ||
-        out_buffer_add(&client->out, data, len, &err))
-        client->closing = true;
-}
-
-void client_broadcast(struct process *process, enum log_stream stream, const char *data, size_t len) {
-    struct client *next;
-    struct err err = {0};
-
-    for (struct client *client = process->clients; client; client = next) {
-        next = client->next_attached;
-        if (stream == LOG_STDOUT ? !client->want_out : !client->want_err)
-            continue;
-        if (!process->exec && out_buffer_size(&client->out) + len > OUTPUT_MAX)
-            continue;
-        if (process->tty)
-            (void)out_buffer_add(&client->out, data, len, &err);
-        else
-            send_frame(client, stream == LOG_STDOUT ? 1 : 2, data, len);
-        if (flush_client(client) && process->exec && out_buffer_size(&client->out) >= OUTPUT_MAX)
-            process_pause_reading(process);
-    }
-}
-
-void client_input_has_room(struct process *process) {
-    for (struct client *client = process->clients; client; client = client->next_attached)
-        update_events(client);
-}
-
-void client_end_streams(struct process *process, const char *last, size_t len) {
-    struct client *next;
-
-    for (struct client *client = process->clients; client; client = next) {
-        next = client->next_attached;
-        if (last && !process->tty)
-            send_frame(client, 3, last, len);
-        client->process = NULL;
-        client->closing = true;
-        (void)flush_client(client);
-    }
-    process->clients = NULL;
 }

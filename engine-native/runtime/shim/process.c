@@ -98,6 +98,17 @@ static void on_in(struct watch *watch, uint32_t events) {
         write_input(process);
 }
 
+/* Suspended watches do not even report a hang-up: a loop would spin on it. */
+static void watch_output(struct process *process) {
+    if (process->reading && !process->held) {
+        loop_resume(&process->out, EPOLLIN);
+        loop_resume(&process->err, EPOLLIN);
+    } else {
+        loop_suspend(&process->out);
+        loop_suspend(&process->err);
+    }
+}
+
 void process_watch(struct process *process, const struct stdio *stdio) {
     process->tty = stdio->tty;
     process->out.fd = process->err.fd = process->in.fd = -1;
@@ -108,19 +119,17 @@ void process_watch(struct process *process, const struct stdio *stdio) {
         (void)loop_add(&process->out, stdio->out, 0, on_out);
     if (stdio->err >= 0)
         (void)loop_add(&process->err, stdio->err, 0, on_err);
-    process_pause_reading(process);
+    watch_output(process);
 }
 
 void process_start_reading(struct process *process) {
     process->reading = true;
-    loop_resume(&process->out, EPOLLIN);
-    loop_resume(&process->err, EPOLLIN);
+    watch_output(process);
 }
 
-void process_pause_reading(struct process *process) {
-    process->reading = false;
-    loop_suspend(&process->out);
-    loop_suspend(&process->err);
+void process_hold(struct process *process, bool held) {
+    process->held = held;
+    watch_output(process);
 }
 
 /* What the pipes still hold. A process outside that kept an end open cannot hold the exit back: empty is the
@@ -142,7 +151,7 @@ void process_try_finish(struct process *process) {
     bool out_done = drain(process, &process->out, LOG_STDOUT);
     bool err_done = drain(process, &process->err, LOG_STDERR);
     if (!out_done || !err_done)
-        return; /* an exec's client is full: it goes on when the client has read */
+        return;
     process->finished = true;
     close_input(process);
     process->on_finished(process);

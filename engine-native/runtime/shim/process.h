@@ -1,5 +1,5 @@
 /* A running process of the container and the bytes that flow through it: the first process (logged, any
- * number of attached clients, never slowed down by one) and every exec (one client, which may slow it down).
+ * number of attached clients) and every exec (one client). A client that reads slowly slows its process down.
  */
 #pragma once
 
@@ -23,7 +23,8 @@ struct process {
     struct out_buffer input; /* for stdin, at most INPUT_MAX */
     bool input_ended;        /* close stdin when `input` has gone */
     struct log *log;
-    bool reading;  /* output is being read (not while an attach is awaited, or an exec's client is full) */
+    bool reading;  /* output is being read (not while an attach is awaited) */
+    bool held;     /* but not now: a client is full */
     bool exited;   /* reaped; its output may still be in the pipes */
     bool finished; /* and everything is delivered */
     int status;
@@ -40,7 +41,9 @@ struct process {
 void process_watch(struct process *process, const struct stdio *stdio);
 
 void process_start_reading(struct process *process);
-void process_pause_reading(struct process *process);
+/* While it is held nothing of its output is read, so that its pipes fill up and its writes wait. The end of
+ * the process ends that too: what is left then is bounded. */
+void process_hold(struct process *process, bool held);
 
 /* It was reaped with this wait status: reads what is left in the pipes, then calls on_finished. */
 void process_exited(struct process *process, int status);

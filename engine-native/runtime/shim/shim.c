@@ -15,8 +15,7 @@
 /* docker run attaches before it starts; the attach itself comes a moment after. Two seconds are for a daemon
  * that is just being restarted: the output of a container must not wait for ever. */
 #define AWAIT_ATTACH_MS 2000
-/* Readers of `wait` and of the last output are local and quick; ten seconds are for one that is stopped or
- * swapped. */
+/* Readers of `wait` are local and quick; ten seconds are for one that is stopped or swapped. */
 #define LINGER_MS 10000
 /* Finished execs whose code can still be asked for. */
 #define EXECS_KEPT 128
@@ -256,8 +255,21 @@ struct process *shim_find_exec(pid_t pid) {
     return NULL;
 }
 
+static int64_t sooner(int64_t a, int64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static int64_t later(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+/* Readers of the last output are waited for while they read, everybody else only for a while. */
+static int64_t end_ms(void) {
+    return later(shim.linger_until_ms, client_readers_until());
+}
+
 static int next_timeout(void) {
-    int64_t until = shim.ended ? shim.linger_until_ms : shim.await_until_ms;
+    int64_t until = sooner(client_patience_ends(), shim.ended ? end_ms() : shim.await_until_ms);
 
     if (until == 0)
         return -1;
@@ -267,9 +279,10 @@ static int next_timeout(void) {
 
 void shim_run(void) {
     for (;;) {
-        if (shim.ended && (!client_list() || loop_now_ms() >= shim.linger_until_ms))
+        if (shim.ended && (!client_list() || loop_now_ms() >= end_ms()))
             return;
         loop_once(next_timeout());
+        client_cut_off_stalled(loop_now_ms());
         client_free_closed();
         if (shim.await_until_ms && loop_now_ms() >= shim.await_until_ms) {
             shim_attached();
