@@ -1,6 +1,6 @@
 // The builder's calls to the controller, over its unix socket. The only way the builder changes a build.
 import { HttpClient } from '@berth/clients/http-client.ts';
-import type { BuildResult, FinishBuild, StartedBuild } from '@berth/contract/build.ts';
+import type { BuildResult, FinishBuild, ImagesToKeep, StartedBuild } from '@berth/contract/build.ts';
 import { retry } from '@berth/kit/backoff.ts';
 import { AppError } from '@berth/kit/errors.ts';
 
@@ -39,6 +39,10 @@ export class ControllerApi {
 
   finish(buildId: string, body: FinishBuild): Promise<unknown> {
     return this.#patiently(() => this.#http.call('POST', `/internal/builds/${buildId}/finish`, { body }));
+  }
+
+  async imagesToKeep(): Promise<string[]> {
+    return (await this.#http.call<ImagesToKeep>('GET', '/internal/images')).images;
   }
 
   /** The image of a finished build is on disk: its push may be acknowledged. */

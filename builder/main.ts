@@ -14,6 +14,7 @@ import { readBuilderConfig } from './config.ts';
 import { ControllerApi } from './controller-api.ts';
 import { LayerRecords } from './layer-records.ts';
 import { findPlatformNode } from './platform-node.ts';
+import { startPruning } from './prune-images.ts';
 import { runBuild, type Workshop } from './run-build.ts';
 import { buildSources } from './sources.ts';
 import { makeSeed } from './steps/make-layers.ts';
@@ -50,7 +51,16 @@ makeSeed({ id: 'runtime', part: 'runtime', prefix: '/opt/berth/node' }, shop).ca
 );
 
 const connection = connectRedis(config.redisUrl);
-const worker = new Worker<BuildJob>('builds', (job) => runBuild(shop, job.data.buildId), {
+let activeBuilds = 0;
+const buildJob = async (buildId: string) => {
+  activeBuilds++;
+  try {
+    await runBuild(shop, buildId);
+  } finally {
+    activeBuilds--;
+  }
+};
+const worker = new Worker<BuildJob>('builds', (job) => buildJob(job.data.buildId), {
   connection,
   prefix: 'berth',
   concurrency: config.concurrency,
@@ -62,6 +72,7 @@ shutdown.add('controller client', () => shop.controller.close());
 shutdown.add('queue connection', () => connection.disconnect());
 // Builds under way stop (shop.stopping) and are given back by the next life of the builder, which starts them anew.
 shutdown.add('worker', () => worker.close());
+shutdown.add('pruning', startPruning({ ...shop, worker, activeBuilds: () => activeBuilds }));
 await worker.waitUntilReady();
 log.info({ worker: config.worker }, 'ready');
 reportReady();

@@ -101,3 +101,7 @@ export const RequeueBuilds = Type.Object({ worker: Type.String() });
 
 /** `POST /internal/builds/:id/durable`: the image of a finished build would survive a power loss; its push may be acknowledged. */
 export const BuildDurable = Type.Object({ epoch: Type.Integer() });
+
+/** `GET /internal/images`: the images that must stay; the builder has the engine drop the others now and then. */
+export const ImagesToKeep = Type.Object({ images: Type.Array(ImageId) });
+export type ImagesToKeep = Static<typeof ImagesToKeep>;

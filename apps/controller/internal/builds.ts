@@ -3,6 +3,7 @@ import type {
   BuildDurable,
   BuildOutput,
   FinishBuild,
+  ImagesToKeep,
   RequeueBuilds,
   StartBuild,
   StartedBuild,
@@ -10,12 +11,16 @@ import type {
 import { AppError } from '@berth/kit/errors.ts';
 import { appById } from '@berth/store/queries/apps.ts';
 import { buildById, buildByKey, markDurable, requeueBuilds, takeBuild } from '@berth/store/queries/builds.ts';
+import { imagesToKeep } from '@berth/store/queries/releases.ts';
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { readVars } from '../operations/change-config.ts';
 import { finishBuild } from '../operations/finish-build.ts';
 import type { Services } from '../services.ts';
 import type { BuildHeartbeats } from '../sweep.ts';
+
+/** So many releases of an app can be rolled back to; older images are dropped. */
+const keptReleases = 50;
 
 type ById = { Params: { id: string } };
 
@@ -73,6 +78,10 @@ export function buildEndpoints(
       return reply.code(204).send();
     },
   );
+
+  server.get('/internal/images', async (): Promise<ImagesToKeep> => {
+    return { images: await imagesToKeep(db, keptReleases) };
+  });
 
   server.get<{ Querystring: { app: string; key: string } }>('/internal/builds/by-key', async (request) => {
     const build = await buildByKey(db, request.query.app, request.query.key);

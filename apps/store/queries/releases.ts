@@ -220,3 +220,18 @@ export async function outputsOfBuild(db: Queryable, buildId: string): Promise<st
   );
   return rows.map((row) => row.output_id);
 }
+
+/** Images that must stay: those of each living app's newest releases, which a rollback may name, and of everything that runs. */
+export async function imagesToKeep(db: Queryable, releasesEach: number): Promise<string[]> {
+  const rows = await all<{ image: string }>(
+    db,
+    `SELECT image FROM (
+       SELECT r.image, row_number() OVER (PARTITION BY r.app_id ORDER BY r.number DESC) AS nth
+       FROM releases r JOIN apps a ON a.id = r.app_id WHERE a.deleted_at IS NULL) newest WHERE nth <= $1
+     UNION SELECT r.image FROM releases r JOIN instances i ON i.release_id = r.id
+     UNION SELECT r.image FROM releases r JOIN apps a ON a.current_release_id = r.id AND a.deleted_at IS NULL
+     UNION SELECT b.result->>'image' FROM builds b WHERE b.status = 'succeeded' AND b.finished_at > now() - interval '1 hour'`,
+    [releasesEach],
+  );
+  return rows.map((row) => row.image);
+}

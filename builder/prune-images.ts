@@ -1,0 +1,56 @@
+// Now and then has the engine drop images that no release needs any more, and the layers that only they had. Called by main.ts.
+// Must never run beside a build: the build may be about to use a layer that nobody else has.
+import type { EngineClient } from '@berth/clients/engine-client.ts';
+import type { Logger } from '@berth/kit/logging.ts';
+import type { ControllerApi } from './controller-api.ts';
+
+const firstAfterMs = 10 * 60_000;
+const everyMs = 60 * 60_000;
+
+/** What a queue's worker must offer: to take no new job for a moment, and to say how many run. */
+export interface Pausable {
+  pause(doNotWaitActive: boolean): Promise<void>;
+  resume(): void;
+}
+
+export interface PruneParts {
+  engine: Pick<EngineClient, 'prune'>;
+  controller: Pick<ControllerApi, 'imagesToKeep'>;
+  worker: Pausable;
+  activeBuilds: () => number;
+  log: Logger;
+}
+
+/** Returns how to stop. */
+export function startPruning(parts: PruneParts): () => void {
+  let timer = setTimeout(tick, firstAfterMs);
+  async function tick() {
+    await pruneOnce(parts).catch((err: unknown) =>
+      parts.log.warn({ err }, 'old images could not be dropped'),
+    );
+    timer = setTimeout(tick, everyMs);
+    timer.unref();
+  }
+  timer.unref();
+  return () => clearTimeout(timer);
+}
+
+/** False when a build was running: the next time will do. */
+export async function pruneOnce({
+  engine,
+  controller,
+  worker,
+  activeBuilds,
+  log,
+}: PruneParts): Promise<boolean> {
+  if (activeBuilds() > 0) return false;
+  await worker.pause(true);
+  try {
+    if (activeBuilds() > 0) return false; // one began while we paused
+    const freed = await engine.prune(await controller.imagesToKeep());
+    log.info({ freed }, 'old images dropped');
+    return true;
+  } finally {
+    worker.resume();
+  }
+}
