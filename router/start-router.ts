@@ -83,6 +83,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     admin?.closeAllConnections();
     parts.pool.close();
     await snapshot?.close();
+    parts.log.flush();
     await logFile?.close();
   };
   return { port: listener.port, table, parts, listener, stop };
