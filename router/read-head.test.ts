@@ -1,7 +1,7 @@
 // Proves that heads are read strictly and that what is accepted means the same to another parser.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
@@ -109,9 +109,9 @@ describe('the head parser', () => {
 });
 
 describe('a head that was accepted and rewritten', () => {
-  const heard: { method: string; url: string; headers: IncomingHttpHeaders }[] = [];
+  const heard: { method: string; url: string; headers: string[] }[] = [];
   const server = createServer((request, response) => {
-    heard.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers });
+    heard.push({ method: request.method ?? '', url: request.url ?? '', headers: request.rawHeaders });
     response.end();
   });
   before(async () => {
@@ -143,9 +143,14 @@ describe('a head that was accepted and rewritten', () => {
           const [one] = heard;
           assert.equal(one?.method, method);
           assert.equal(one?.url, target);
-          assert.equal(one?.headers['x-forwarded-for'], '192.0.2.7');
-          for (const [name, expected] of list)
-            assert.ok(String(one?.headers[name.toLowerCase()]).includes(expected), `${name} keeps its value`);
+          const heads = Array.from({ length: (one?.headers.length ?? 0) / 2 }, (_, i) =>
+            one?.headers.slice(2 * i, 2 * i + 2),
+          );
+          assert.deepEqual(heads.slice(0, list.length + 2), [
+            ['Host', 'shop.test'],
+            ...list,
+            ['x-forwarded-for', '192.0.2.7'],
+          ]);
         },
       ),
       { numRuns: 100 },
