@@ -183,7 +183,7 @@ export class TestEngine {
     );
     if (!existsSync(parent)) return [];
     return readdirSync(parent, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
+      .filter((entry) => entry.isDirectory() && entry.name !== 'shims')
       .flatMap((entry) => readFileSync(join(parent, entry.name, 'cgroup.procs'), 'utf8').split('\n'))
       .filter((line) => line !== '');
   }

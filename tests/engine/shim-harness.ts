@@ -111,6 +111,14 @@ export class ShimConnection {
     if (!this.received.includes(text)) throw new Error(`ended without "${text}"`);
   }
 
+  /** Hands over the socket to a reader of its own, with what was received behind the replies. */
+  release(): net.Socket {
+    this.socket.pause().removeAllListeners('data');
+    if (this.received.length > 0) this.socket.unshift(this.received);
+    this.received = Buffer.alloc(0);
+    return this.socket;
+  }
+
   close(): void {
     this.socket.destroy();
   }

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Container, guest, leftovers, Sandbox, splitFrames } from './shim-harness.ts';
+import { type Container, frame, guest, leftovers, Sandbox, splitFrames } from './shim-harness.ts';
 import { buildRuntime, GuestRoot } from './shim-root.ts';
 
 describe('the streams of berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }, () => {
@@ -57,7 +57,7 @@ describe('the streams of berth-shim', { skip: process.getuid?.() === 0 ? false :
       connection.socket.pause();
       await sleep(1000);
       assert.equal((await container.request({ op: 'state' }))['status'], 'running');
-      assert.deepEqual(await countFrames(connection.socket), {
+      assert.deepEqual(await countFrames(connection.release()), {
         1: linesLength(500_000, 95),
         2: 'done\n'.length,
       });
@@ -72,10 +72,13 @@ describe('the streams of berth-shim', { skip: process.getuid?.() === 0 ? false :
       await connection.request({ op: 'attach', stdout: true, stderr: true });
       connection.socket.pause();
       await sleep(200);
-      await container.request({ op: 'kill', signal: 9 });
-      assert.equal((await container.request({ op: 'wait' }))['exitCode'], 137);
+      const waiter = container.connect();
+      waiter.socket.write(frame({ id: 1, op: 'wait' }));
+      assert.equal((await waiter.request({ op: 'kill', signal: 9 }))['ok'], true);
+      assert.equal((await waiter.readFrame())['exitCode'], 137);
+      waiter.close();
       await sleep(200);
-      assert.deepEqual(await countFrames(connection.socket), { 1: linesLength(5000, 95) });
+      assert.deepEqual(await countFrames(connection.release()), { 1: linesLength(5000, 95) });
       connection.close();
       await container.finished();
     });
@@ -239,7 +242,6 @@ async function countFrames(socket: Socket): Promise<Record<number, number>> {
   const counts: Record<number, number> = {};
   let header = Buffer.alloc(0);
   let left = 0;
-  socket.removeAllListeners('data');
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     for (let at = 0; at < chunk.length; ) {
       if (left > 0) {

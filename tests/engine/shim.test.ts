@@ -1,7 +1,7 @@
 /** What berth-shim starts, refuses to start, and lives through: run by hand with a static guest. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guest, isAlive, leftovers, refusal, Sandbox, shimPath } from './shim-harness.ts';
@@ -216,6 +216,27 @@ describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }
       parent.kill('SIGKILL');
       assert.equal((await container.finished())['exitCode'], 0);
       assert.equal(container.output(), 'done\n');
+    });
+
+    it('lives in a control group apart from its starter, and leaves none behind', async () => {
+      const container = sandbox.container(guest('sleep 100000'));
+      assert.equal((await container.start()).ok, true);
+      const wanted = `:/berth-test-${process.pid}/shims`;
+      const groups = (): string[] => {
+        const all = readFileSync(`/proc/${container.shimPid}/cgroup`, 'utf8').trim().split('\n');
+        const controllers = all.filter((line) => /^\d+:(memory|cpu|pids):/.test(line));
+        return controllers.length > 0 ? controllers : all;
+      };
+      const isSettled = (): boolean => groups().every((line) => line.endsWith(wanted));
+      for (let round = 0; round < 100 && !isSettled(); round++) await sleep(20);
+      assert.ok(isSettled(), groups().join('\n'));
+      assert.equal((await container.exec(guest('exit 3'))).parts[3], '{"exitCode":3}');
+      await container.request({ op: 'kill', signal: 9 });
+      await container.finished();
+      const found = ['', ...readdirSync('/sys/fs/cgroup')]
+        .map((name) => `/sys/fs/cgroup/${name}/berth-test-${process.pid}/shims`)
+        .filter((folder) => existsSync(folder) && readFileSync(`${folder}/cgroup.procs`, 'utf8') === '');
+      assert.deepEqual(found, []);
     });
 
     it('takes its container along when it is killed itself', async () => {

@@ -237,10 +237,10 @@ static int remove_dir(int root, const char *path) {
     return unlinkat(root, path, AT_REMOVEDIR) == 0 || errno == ENOENT ? 0 : -1;
 }
 
-static int open_root(const struct cgroup *cgroup, int kind) {
+int cgroup_open_root(int version, int kind) {
     char path[320];
 
-    (void)snprintf(path, sizeof(path), cgroup->version == 1 ? "%s/%s" : "%s", cgroup_mount,
+    (void)snprintf(path, sizeof(path), version == 1 ? "%s/%s" : "%s", cgroup_mount,
                    cgroup_controller_name(kind));
     return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
@@ -252,7 +252,7 @@ void cgroup_remove(struct cgroup *cgroup) {
     for (int kind = 0; kind < CGROUP_KINDS; kind++) {
         if (cgroup->dir[kind] < 0)
             continue;
-        auto_close int root = open_root(cgroup, kind);
+        auto_close int root = cgroup_open_root(cgroup->version, kind);
         /* A dying process leaves its cgroup a moment after its parent has seen it die, so EBUSY is retried;
          * and what still lives is killed. 2 s, then the next start's sweep has to take it. */
         for (int attempt = 0; root >= 0 && attempt < 200 && remove_dir(root, cgroup->path); attempt++) {

@@ -44,6 +44,19 @@ void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *stats);
 /* Kills what is left, removes the directories, and the parent when this was its last. */
 void cgroup_remove(struct cgroup *cgroup);
 
+/* The leaf of all shims beside their containers ("<parent>/shims"): nothing that is done to the cgroup of the
+ * helper or the daemon (a limit, a kill, an out-of-memory policy) may take the shims, and with them every
+ * container. */
+struct cgroup_leaf {
+    int version; /* 0: not joined */
+    char path[256];
+};
+/* Without it a shim is less safe but works: it stays where it is when that fails, and where the container has
+ * no cgroup or none with a parent. Moves the caller alone. */
+void cgroup_leaf_join(struct cgroup_leaf *leaf, const struct cgroup *cgroup);
+/* Back to the root, and the leaf and its parent removed when nobody else needs them. */
+void cgroup_leaf_leave(struct cgroup_leaf *leaf);
+
 /* Shared by the two versions: small files of a cgroup directory. */
 int cgroup_write(int dir, const char *file, const char *value);
 int cgroup_read(int dir, const char *file, char *buffer, size_t size);
@@ -63,6 +76,8 @@ int cgroup_v2_allow_devices(int dir, const struct device_spec *extra, size_t cou
 /* Opens (making it when `make`) a directory below a hierarchy's root; parents are made on the way. -1 with
  * errno. */
 int cgroup_make_dir(int root, const char *path);
+/* The root of a controller's hierarchy (v2: of the one there is). -1 where it is not mounted. */
+int cgroup_open_root(int version, int kind);
 
 /* What every container may use, besides its own devices: mknod of anything, and the nodes of /dev. major or
  * minor -1 is any. The list ends with type 0. */

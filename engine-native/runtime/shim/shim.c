@@ -17,6 +17,9 @@
 #define AWAIT_ATTACH_MS 2000
 /* Readers of `wait` are local and quick; ten seconds are for one that is stopped or swapped. */
 #define LINGER_MS 10000
+/* A shim moves into its own cgroup when its container has lived for a moment: the move waits for the kernel
+ * (some ms with cgroup v2), and neither a start nor a short command should pay for it. */
+#define SETTLE_MS 500
 /* Finished execs whose code can still be asked for. */
 #define EXECS_KEPT 128
 
@@ -85,6 +88,7 @@ static void on_main_finished(struct process *process) {
     shim.container.pid = -1;
     container_clean_up(&shim.container);
     shim.ended = true;
+    shim.settle_at_ms = 0;
     client_end_streams(process, NULL, 0);
     for (struct client *client = client_list(); client; client = client->next)
         if (client->waiting)
@@ -210,6 +214,7 @@ int shim_start(struct err *err) {
         container_clean_up(c);
         return -1;
     }
+    shim.settle_at_ms = loop_now_ms() + SETTLE_MS;
     if (c->spec.await_attach)
         shim.await_until_ms = loop_now_ms() + AWAIT_ATTACH_MS;
     else
@@ -269,7 +274,9 @@ static int64_t end_ms(void) {
 }
 
 static int next_timeout(void) {
-    int64_t until = sooner(client_patience_ends(), shim.ended ? end_ms() : shim.await_until_ms);
+    int64_t until = sooner(client_patience_ends(), sooner(shim.settle_at_ms, shim.await_until_ms));
+
+    until = sooner(until, shim.ended ? end_ms() : 0);
 
     if (until == 0)
         return -1;
@@ -277,16 +284,27 @@ static int next_timeout(void) {
     return left < 0 ? 0 : (int)left;
 }
 
-void shim_run(void) {
-    for (;;) {
-        if (shim.ended && (!client_list() || loop_now_ms() >= end_ms()))
-            return;
-        loop_once(next_timeout());
-        client_cut_off_stalled(loop_now_ms());
-        client_free_closed();
-        if (shim.await_until_ms && loop_now_ms() >= shim.await_until_ms) {
-            shim_attached();
-            process_try_finish(shim.main);
-        }
+static bool is_due(int64_t at_ms) {
+    return at_ms != 0 && loop_now_ms() >= at_ms;
+}
+
+static void do_what_is_due(void) {
+    client_cut_off_stalled(loop_now_ms());
+    client_free_closed();
+    if (is_due(shim.await_until_ms)) {
+        shim_attached();
+        process_try_finish(shim.main);
     }
+    if (is_due(shim.settle_at_ms)) {
+        shim.settle_at_ms = 0;
+        cgroup_leaf_join(&shim.leaf, &shim.container.cgroup);
+    }
+}
+
+void shim_run(void) {
+    while (!shim.ended || (client_list() && loop_now_ms() < end_ms())) {
+        loop_once(next_timeout());
+        do_what_is_due();
+    }
+    cgroup_leaf_leave(&shim.leaf);
 }

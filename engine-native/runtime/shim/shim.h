@@ -11,6 +11,7 @@
 
 struct shim {
     struct container container;
+    struct cgroup_leaf leaf;
     struct log log;
     struct process *main;
     struct process *execs; /* running ones, and the newest finished ones for a late execWait */
@@ -19,6 +20,7 @@ struct shim {
     bool ended; /* the exit is recorded */
     struct exit_record record;
     int64_t await_until_ms;  /* output is not read before an attach or this time; 0: it is */
+    int64_t settle_at_ms;    /* when the shim moves into its own cgroup; 0: it has, or will not */
     int64_t linger_until_ms; /* after the end: when the last readers are left alone */
 };
 

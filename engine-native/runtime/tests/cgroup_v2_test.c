@@ -96,6 +96,41 @@ static void missing_controller_is_named(void) {
     CHECK(access(full, F_OK) != 0); /* nothing is left, whatever happened */
 }
 
+static bool is_member(const char *group) {
+    char text[4096], wanted[128];
+
+    (void)cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text));
+    (void)snprintf(wanted, sizeof(wanted), "0::/%s\n", group);
+    return strstr(text, wanted) != NULL;
+}
+
+static void shims_have_a_leaf_of_their_own(void) {
+    struct cgroup cgroup;
+    struct cgroup_leaf leaf = {0}, second = {0};
+    struct err err = {0};
+    struct spec spec = plain_spec();
+    char leaf_path[64], full[128];
+    int status;
+
+    (void)snprintf(leaf_path, sizeof(leaf_path), "berth-unit-%d/shims", getpid());
+    (void)snprintf(full, sizeof(full), "%s/%s", cgroup_mount, leaf_path);
+    CHECK(cgroup_create(&spec, &cgroup, &err) == 0);
+    cgroup_leaf_join(&leaf, &cgroup);
+    CHECK(is_member(leaf_path));
+    pid_t pid = fork();
+    if (pid == 0) {
+        cgroup_leaf_join(&second, &cgroup);
+        cgroup_leaf_leave(&second);
+        _exit(is_member(leaf_path) || access(full, F_OK) != 0); /* its neighbour is still there */
+    }
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    cgroup_remove(&cgroup);
+    CHECK(access(full, F_OK) == 0);
+    cgroup_leaf_leave(&leaf);
+    *strrchr(full, '/') = '\0';
+    CHECK(!is_member(leaf_path) && access(full, F_OK) != 0);
+}
+
 int main(void) {
     static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
     struct statfs fs;
@@ -107,6 +142,7 @@ int main(void) {
         (void)snprintf(path, sizeof(path), "berth-unit-%d/leaf", getpid());
         devices_and_removal();
         missing_controller_is_named();
+        shims_have_a_leaf_of_their_own();
         return checks_done("cgroup_v2");
     }
     (void)puts("cgroup_v2: skipped, no cgroup2 here");
