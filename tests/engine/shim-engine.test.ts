@@ -1,9 +1,11 @@
 // Shims as the daemon and the real docker CLI see them: slow readers, and shims that are killed.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { TestEngine } from './engine-harness.ts';
+import { eventually, TestEngine } from './engine-harness.ts';
 
 let engine: TestEngine;
 
@@ -35,3 +37,43 @@ test('docker run -i hands out what a container printed before it ended, while in
   );
   assert.equal(Number(count), 88_890 + 20_000 * 97);
 });
+
+test('a container whose shim is killed is shown as ended with 137 at once, and its control groups are gone', async () => {
+  // Long enough that the shim has moved into the group of all shims.
+  const id = await engine.runDetached(['/guest', 'fork', '3', ',', 'sleep', '60000']);
+  const { Pid } = (await engine.client.inspectContainer(id)).State;
+  await eventually('the shim has its place', () => Promise.resolve(groupsOf('shims').length > 0));
+  const shim = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${Pid}/status`, 'utf8'))?.[1]);
+  assert.ok(groupsOf(id).length > 0);
+  process.kill(shim, 'SIGKILL');
+  const killedAt = performance.now();
+  const shown = async () => (await engine.client.inspectContainer(id)).State;
+  await eventually('the end is shown', async () => (await shown()).Status === 'exited', 2_000);
+  assert.equal((await shown()).ExitCode, 137);
+  assert.match((await engine.docker(['ps', '-a'])).stdout, /Exited \(137\)/);
+  assert.deepEqual(groupsOf(id), []);
+  assert.ok(performance.now() - killedAt < 2_000);
+  await engine.client.startContainer(id);
+  assert.equal((await shown()).Status, 'running');
+  await engine.client.removeContainer(id, { force: true });
+});
+
+test('a shim that is killed while the daemon is dead leaves an end with 137 and no control groups', async () => {
+  const id = await engine.runDetached(['/guest', 'sleep', '60000']);
+  const { Pid } = (await engine.client.inspectContainer(id)).State;
+  const shim = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${Pid}/status`, 'utf8'))?.[1]);
+  await engine.stopDaemon('SIGKILL');
+  process.kill(shim, 'SIGKILL');
+  await engine.startDaemon();
+  const { State } = await engine.client.inspectContainer(id);
+  assert.deepEqual([State.Status, State.ExitCode], ['exited', 137]);
+  assert.deepEqual(groupsOf(id), []);
+  await engine.client.removeContainer(id);
+});
+
+/** This engine's control groups of a name, in every hierarchy. */
+function groupsOf(name: string): string[] {
+  return ['', ...readdirSync('/sys/fs/cgroup')]
+    .map((hierarchy) => join('/sys/fs/cgroup', hierarchy, `berth-${engine.name}`, name))
+    .filter((dir) => existsSync(dir));
+}

@@ -1,5 +1,5 @@
-// What the host's network looks like: routes, MTU of the way out, name servers. Reads /proc and /etc; changes nothing.
-import { readFileSync } from 'node:fs';
+// What the host's network looks like: routes, MTU of the way out, name servers. Reads /proc, /sys and /etc; changes nothing.
+import { existsSync, readFileSync } from 'node:fs';
 import { type Cidr, parseCidr } from './cidr.ts';
 
 const defaultMtu = 1500;
@@ -73,6 +73,10 @@ function isLoopback(server: string): boolean {
 /** The networks of the host's own addresses and routes, except the default one. */
 export function routedCidrs(routes: Route[]): Cidr[] {
   return routes.filter(({ prefix }) => prefix > 0);
+}
+
+export function isLinkThere(name: string): boolean {
+  return existsSync(`/sys/class/net/${name}`);
 }
 
 export function configuredPool(pool: string): Cidr {

@@ -9,7 +9,7 @@ import type { NetworkSpec } from '../runtime/container-spec.ts';
 import type { Helper } from '../runtime/helper.ts';
 import { AddressPool, macOf } from './address-pool.ts';
 import { type Cidr, formatCidr, formatIp, freeBlock, overlaps, parseCidr } from './cidr.ts';
-import { outboundMtu } from './host-network.ts';
+import { isLinkThere, outboundMtu } from './host-network.ts';
 import { isIccOff, type NetworkRecord } from './network.ts';
 import { nftRuleset } from './nft-ruleset.ts';
 
@@ -156,11 +156,10 @@ export class Networks {
 
   /** Takes every bridge and the table away; only when no container runs. */
   async teardown(): Promise<void> {
-    for (const id of this.#ready.keys()) {
-      const record = this.#records.get(id);
-      if (record) await this.#helper.removeBridge(record.bridge);
-    }
-    if (this.#ready.size === 0) return;
+    // Those of a daemon that was killed are here as well: this one may have had no use for them.
+    const left = this.list().filter(({ id, bridge }) => this.#ready.has(id) || isLinkThere(bridge));
+    for (const { bridge } of left) await this.#helper.removeBridge(bridge);
+    if (left.length === 0) return;
     const table = `inet berth_${this.#engineName}`;
     await this.#helper.applyRuleset(`table ${table} {}\ndelete table ${table}\n`);
     this.#ready.clear();
