@@ -30,11 +30,14 @@ export function processorSeconds(pids: number[]): number {
   return ticks / ticksPerSecond;
 }
 
-/** Seconds that all processors together were not idle. */
-export function busySeconds(): number {
-  const fields = readProc('stat').split('\n')[0]?.split(/\s+/).slice(1).map(Number) ?? [];
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = fields;
-  return (user + nice + system + irq + softirq) / ticksPerSecond;
+/** Seconds that one core was not idle. */
+export function busySeconds(core: number): number {
+  const line = readProc('stat')
+    .split('\n')
+    .find((one) => one.startsWith(`cpu${core} `));
+  const fields = line?.split(/\s+/).slice(1).map(Number) ?? [];
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = fields;
+  return (user + nice + system + irq + softirq + steal) / ticksPerSecond;
 }
 
 export function pssBytes(pids: number[]): number {

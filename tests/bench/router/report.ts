@@ -9,7 +9,7 @@ export interface Cell {
   p99Us: number;
   errors: number;
   loadedBytes: number;
-  /** Cores that other processes used during the run. */
+  /** How much of the proxy's core other processes used during the run. */
   noise: number;
 }
 
@@ -88,7 +88,7 @@ export function renderReport(cells: Cell[], memory: Memory[], facts: RunFacts): 
 
 ${facts.machine}. Loopback, 1,000 hosts in turn, two C backends (150 bytes, or 1 MiB). The proxy has one core, wrk and the
 backends share the other. Rounds are interleaved and reversed each time; medians of ${facts.rounds} rounds of ${facts.seconds} s; runs in which other
-processes took more than 0.2 of a core are repeated twice at most (here they took ${number(
+processes took more than 0.2 of the proxy's core are repeated twice at most (here they took ${number(
     middle(cells, (cell) => cell.noise),
     2,
   )} in the median run). Where the generator is the limit, cpu per request is the figure to compare.

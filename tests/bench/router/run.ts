@@ -22,7 +22,7 @@ const backendPorts = [18_110, 18_111];
 const proxyCore = 0;
 const loadCore = 1;
 const webSockets = 1000;
-/** Other processes may use this much of a core during a run; above it the run is repeated. */
+/** Other processes may use this much of the proxy's core during a run; above it the run is repeated. */
 const noiseCores = 0.2;
 const mostRepeats = 2;
 
@@ -72,12 +72,7 @@ async function untilListening(port: number): Promise<void> {
 }
 
 /** One run of one contender in one scenario, repeated while the machine is noisy. */
-async function measure(
-  running: Running,
-  scenario: Scenario,
-  seconds: number,
-  backends: ChildProcess[],
-): Promise<Cell> {
+async function measure(running: Running, scenario: Scenario, seconds: number): Promise<Cell> {
   const script = fileURLToPath(new URL('./requests.lua', import.meta.url));
   const url = `http://127.0.0.1:${running.port}${scenario.path}`;
   process.env['BENCH_PATH'] = scenario.path;
@@ -85,24 +80,12 @@ async function measure(
   else delete process.env['BENCH_CLOSE'];
   for (let repeat = 0; ; repeat++) {
     const pids = processTree(running.child.pid ?? 0);
-    const others = () => processorSeconds(backends.map((backend) => backend.pid ?? 0));
-    const before = {
-      proxy: processorSeconds(pids),
-      busy: busySeconds(),
-      backends: others(),
-      at: performance.now(),
-    };
-    const self = process.resourceUsage();
+    const before = { proxy: processorSeconds(pids), busy: busySeconds(proxyCore), at: performance.now() };
     const load = { connections: scenario.connections, seconds, script, url, core: loadCore };
     const result = await runLoad(load);
     const elapsed = (performance.now() - before.at) / 1000;
     const proxy = processorSeconds(pids) - before.proxy;
-    const after = process.resourceUsage();
-    const own = (after.userCPUTime - self.userCPUTime + after.systemCPUTime - self.systemCPUTime) / 1e6;
-    // wrk's own time is not read (it is gone): it shares its core with the backends and takes what they leave.
-    const generatorCore = elapsed - (others() - before.backends);
-    const noise =
-      (busySeconds() - before.busy - proxy - own - (others() - before.backends) - generatorCore) / elapsed;
+    const noise = (busySeconds(proxyCore) - before.busy - proxy) / elapsed;
     if (noise > noiseCores && repeat < mostRepeats) {
       process.stderr.write(`  noisy (${noise.toFixed(2)} cores), again\n`);
       await sleep(500);
@@ -136,10 +119,7 @@ async function measureWebSockets(
 }
 
 /** Starts the backends, then the proxies; `children` holds whatever was started, also when this fails. */
-async function startAll(
-  setup: Setup,
-  children: ChildProcess[],
-): Promise<{ running: Running[]; backends: ChildProcess[] }> {
+async function startAll(setup: Setup, children: ChildProcess[]): Promise<Running[]> {
   const binary = join(setup.folder, 'backend');
   const source = fileURLToPath(new URL('./backend.c', import.meta.url));
   await runCommandOk(['gcc', '-O2', '-o', binary, source]);
@@ -156,7 +136,7 @@ async function startAll(
   }));
   children.push(...running.map(({ child }) => child));
   for (const { port } of running) await untilListening(port);
-  return { running, backends };
+  return running;
 }
 
 async function main(): Promise<void> {
@@ -173,16 +153,16 @@ async function main(): Promise<void> {
   const setup: Setup = { folder, core: proxyCore, backends: backendPorts, hosts: 1000 };
   const children: ChildProcess[] = [];
   try {
-    const { running, backends } = await startAll(setup, children);
+    const running = await startAll(setup, children);
     const memory = [];
     for (const one of running) memory.push(await measureWebSockets(one));
     // Compiled code and filled pools are the steady state; the first second is not.
-    for (const one of running) await measure(one, scenarios[0] as Scenario, 1, backends);
+    for (const one of running) await measure(one, scenarios[0] as Scenario, 1);
     const cells: Cell[] = [];
     for (let round = 0; round < Number(values.rounds); round++)
       for (const scenario of scenarios.filter(({ name }) => name.startsWith(values.only)))
         for (const one of round % 2 === 0 ? running : running.toReversed()) {
-          const cell = await measure(one, scenario, Number(values.seconds), backends);
+          const cell = await measure(one, scenario, Number(values.seconds));
           const facts = `${cell.perSecond.toFixed(0)} rps, ${cell.cpuUs.toFixed(1)} us, p50 ${cell.p50Us} us`;
           process.stderr.write(`round ${round + 1}: ${scenario.name}: ${cell.contender}: ${facts}\n`);
           cells.push(cell);
