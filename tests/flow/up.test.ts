@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runCommand, runCommandOk } from '@berth/kit/run-command.ts';
 import { makePlatform, repository, type TestPlatform } from '../helpers/platform.ts';
 
 const fakeParts = { BERTH_PARTS: join(repository, 'tests/fixtures/parts') };
@@ -192,4 +193,60 @@ test('a data folder that the database user cannot enter is named', async () => {
   await other.down();
   assert.equal(result.exitCode, 1);
   assert.match(text(result), /the user "berth" cannot enter ".*closed"/);
+});
+
+test('a disk that is nearly full is named before anything starts', async () => {
+  const small = join(platform.home, 'small');
+  mkdirSync(small, { mode: 0o711 });
+  await runCommandOk(['mount', '-t', 'tmpfs', '-o', 'size=32m,mode=711', 'small', small]);
+  try {
+    const other = await makePlatform({ env: { ...fakeParts, BERTH_DATA: join(small, 'data') } });
+    const result = await other.up();
+    await other.down();
+    assert.equal(result.exitCode, 1);
+    assert.match(text(result), /the disk of ".*small\/data" has \d+ MB free; 1024 MB are needed/);
+  } finally {
+    await runCommandOk(['umount', small]);
+  }
+});
+
+test('without root it says what root is needed for', async () => {
+  const other = await makePlatform({ env: fakeParts });
+  // The clone may lie where nobody else can read: everything is loaded before the rights are given up.
+  const up = join(repository, 'infra/up');
+  const script = `
+    const { preflight } = await import('${up}/preflight.ts');
+    const platform = (await import('${up}/config.ts')).readPlatform();
+    process.setuid(65534);
+    await preflight(platform).catch((error) => { console.error(error.message); process.exit(1); });`;
+  const argv: [string, ...string[]] = [process.execPath, '--input-type=module', '--eval', script];
+  const result = await runCommand(argv, { env: other.env });
+  await other.down();
+  assert.equal(result.exitCode, 1);
+  assert.match(text(result), /the platform needs root to run containers/);
+});
+
+test('given another PostgreSQL and Redis, it starts none of its own', async () => {
+  const urls = { DATABASE_URL: 'postgresql://u@127.0.0.1:1/d', REDIS_URL: 'redis://127.0.0.1:1' };
+  const other = await makePlatform({ env: { ...fakeParts, ...urls } });
+  try {
+    const result = await other.up();
+    assert.equal(result.exitCode, 0, text(result));
+    const { parts } = await other.status();
+    assert.deepEqual(
+      parts.map(({ name }) => name),
+      names.filter((name) => name !== 'postgres' && name !== 'redis'),
+    );
+  } finally {
+    await other.down();
+  }
+});
+
+test('only the parts that keep facts are told where the databases are', async () => {
+  const told = async (part: string) => readFileSync(`/proc/${await platform.pidOf(part)}/environ`, 'utf8');
+  assert.match(await told('controller'), /DATABASE_URL=/);
+  for (const part of ['engine', 'host-agent', 'router', 'scheduler', 'builder', 'git-receiver'])
+    assert.doesNotMatch(await told(part), /DATABASE_URL=/, part);
+  for (const part of ['engine', 'host-agent', 'router', 'git-receiver'])
+    assert.doesNotMatch(await told(part), /REDIS_URL=/, part);
 });
