@@ -43,6 +43,7 @@ export function beginExchange(client: ClientSide, peer: Peer, head: Head, frame:
     upstream: undefined,
     tried: [],
     lastConnectFailure: 'H21',
+    isHeld: false,
     waitUntil: 0,
     connectMs: 0,
     partialHead: undefined,

@@ -5,13 +5,19 @@ import { type Exchange, Stage } from './exchange.ts';
 import { type OutcomeCode, outcomes } from './outcomes.ts';
 import type { ProxyParts } from './proxy-parts.ts';
 
+/** Takes the exchange out of the hold queue, if it stands there. */
+export function unhold(exchange: Exchange, parts: ProxyParts): void {
+  if (exchange.isHeld && exchange.entry) parts.held.remove(exchange.entry.app.name, exchange);
+  exchange.isHeld = false;
+}
+
 /** Gives the target and its connection back; a connection that is not known to be clean is destroyed. */
-export function leaveTarget(exchange: Exchange, parts: ProxyParts, keeps: boolean): void {
+export function leaveTarget(exchange: Exchange, parts: ProxyParts, keeps: boolean, now: number): void {
   const { upstream, target } = exchange;
   exchange.upstream = undefined;
   exchange.target = undefined;
   if (upstream) {
-    if (keeps) parts.pool.give(upstream, performance.now(), exchange.upstreamKeepAliveSeconds);
+    if (keeps) parts.pool.give(upstream, now, exchange.upstreamKeepAliveSeconds);
     else upstream.destroy();
   }
   if (target) {
@@ -25,12 +31,13 @@ function close(exchange: Exchange, parts: ProxyParts, code: OutcomeCode | '', ke
   const wasTunnel = exchange.stage === Stage.tunnel;
   exchange.stage = Stage.ended;
   if (entry) {
-    parts.held.remove(entry.app.name, exchange);
+    unhold(exchange, parts);
     entry.app.requests++;
     if (code !== '' && outcomes[code].status >= 500) entry.app.errors++;
   }
   const instance = target?.instance ?? '';
-  leaveTarget(exchange, parts, keepsUpstream);
+  const now = performance.now();
+  leaveTarget(exchange, parts, keepsUpstream, now);
   parts.log.add(entry?.app, {
     code,
     method: exchange.method,
@@ -40,7 +47,7 @@ function close(exchange: Exchange, parts: ProxyParts, code: OutcomeCode | '', ke
     address: exchange.client.address,
     instance,
     connectMs: exchange.connectMs,
-    serviceMs: Math.round(performance.now() - exchange.startedAt),
+    serviceMs: Math.round(now - exchange.startedAt),
     status: exchange.status,
     bytes: exchange.responseBytes,
     isWebSocket: wasTunnel,

@@ -66,6 +66,8 @@ export interface Exchange {
   /** Targets that refused this request. */
   readonly tried: Target[];
   lastConnectFailure: 'H19' | 'H21';
+  /** It stands in the hold queue. */
+  isHeld: boolean;
   /** When the present wait (held or connecting) ends. */
   waitUntil: number;
   connectMs: number;

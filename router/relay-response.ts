@@ -100,6 +100,13 @@ function startResponse(
     completeExchange(exchange, parts);
     return true;
   }
+  if (framing === Framing.length && size - from === frame.length && size - from <= joinedBytes) {
+    // The usual small answer, whole in one read: one write, nothing to follow.
+    exchange.responseBytes = frame.length;
+    exchange.client.writeText(text + bytes.toString('latin1', from, size));
+    completeExchange(exchange, parts);
+    return true;
+  }
   exchange.responseBody = new BodyScanner(framing, frame.length, isOld && framing === Framing.chunked);
   return relayBody(exchange, parts, bytes, from, size, text);
 }

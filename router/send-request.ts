@@ -2,7 +2,7 @@
 // Started by the client connection. Must never send a request twice when the first instance may have acted on it.
 
 import { chooseTarget } from './choose-target.ts';
-import { failExchange, leaveTarget } from './end-exchange.ts';
+import { failExchange, leaveTarget, unhold } from './end-exchange.ts';
 import { type Exchange, Stage } from './exchange.ts';
 import type { OutcomeCode } from './outcomes.ts';
 import type { ProxyParts } from './proxy-parts.ts';
@@ -24,8 +24,7 @@ function isRepeatable(exchange: Exchange): boolean {
 /** Finds an instance for the request now; called at its start, after a refusal and whenever the table changed. */
 export function dispatchExchange(exchange: Exchange, parts: ProxyParts): void {
   const entry = parts.table.find(exchange.host);
-  if (exchange.entry && exchange.entry.app !== entry?.app)
-    parts.held.remove(exchange.entry.app.name, exchange);
+  if (entry?.app !== exchange.entry?.app) unhold(exchange, parts);
   exchange.entry = entry;
   if (!entry) {
     failExchange(exchange, parts, parts.table.isKnown ? 'no-such-app' : 'H99');
@@ -35,14 +34,14 @@ export function dispatchExchange(exchange: Exchange, parts: ProxyParts): void {
     waitForInstance(exchange, parts, entry);
     return;
   }
-  const now = performance.now();
+  const now = exchange.waitUntil === 0 ? exchange.startedAt : performance.now();
   const target =
     exchange.tried.length < mostAttempts ? chooseTarget(entry.targets, exchange.tried, now) : undefined;
   if (!target) {
     hold(exchange, parts, entry, parts.limits.refusedMs);
     return;
   }
-  parts.held.remove(entry.app.name, exchange);
+  unhold(exchange, parts);
   sendTo(exchange, parts, target, now);
 }
 
@@ -62,7 +61,8 @@ function hold(exchange: Exchange, parts: ProxyParts, entry: HostEntry, waitMs: n
   if (exchange.stage !== Stage.waiting || exchange.waitUntil === 0)
     exchange.waitUntil = performance.now() + waitMs;
   exchange.stage = Stage.waiting;
-  if (!parts.held.add(entry.app.name, exchange)) failExchange(exchange, parts, 'H11');
+  exchange.isHeld = parts.held.add(entry.app.name, exchange);
+  if (!exchange.isHeld) failExchange(exchange, parts, 'H11');
 }
 
 /** The code for a request that waited in vain. */
@@ -84,7 +84,7 @@ function sendTo(exchange: Exchange, parts: ProxyParts, target: Target, now: numb
   exchange.upstream = pooled;
   if (isSafe) {
     pooled.use(new InstanceSide(exchange, parts, now));
-    sendHead(exchange, parts);
+    sendHead(exchange, parts, now);
     return;
   }
   // A close that the instance sent already is read within two turns of the event loop. Looking first keeps a POST,
@@ -95,7 +95,7 @@ function sendTo(exchange: Exchange, parts: ProxyParts, target: Target, now: numb
     if (exchange.upstream !== pooled) return;
     if (pooled.isClosed) return connectTo(exchange, parts, target, performance.now());
     pooled.use(new InstanceSide(exchange, parts, now));
-    sendHead(exchange, parts);
+    sendHead(exchange, parts, performance.now());
   };
   setImmediate(() => setImmediate(send));
 }
@@ -119,8 +119,9 @@ class InstanceSide implements UpstreamUser {
   }
 
   connected(): void {
-    this.#exchange.connectMs = Math.round(performance.now() - this.#startedAt);
-    sendHead(this.#exchange, this.#parts);
+    const now = performance.now();
+    this.#exchange.connectMs = Math.round(now - this.#startedAt);
+    sendHead(this.#exchange, this.#parts, now);
   }
 
   received(bytes: Buffer, size: number): boolean {
@@ -141,11 +142,11 @@ class InstanceSide implements UpstreamUser {
   }
 }
 
-function sendHead(exchange: Exchange, parts: ProxyParts): void {
+function sendHead(exchange: Exchange, parts: ProxyParts, now: number): void {
   const { upstream } = exchange;
   if (!upstream) return;
   exchange.stage = Stage.sent;
-  exchange.requestDoneAt = performance.now();
+  exchange.requestDoneAt = now;
   if (exchange.isRequestDone) {
     upstream.socket.write(exchange.headText, 'latin1');
     return;
@@ -204,7 +205,7 @@ function upstreamClosed(exchange: Exchange, parts: ProxyParts, error: Error | un
 export function connectFailed(exchange: Exchange, parts: ProxyParts, error: Error | undefined): void {
   const { target } = exchange;
   exchange.lastConnectFailure = error && !isTimeout(error) ? 'H21' : 'H19';
-  leaveTarget(exchange, parts, false);
+  leaveTarget(exchange, parts, false, performance.now());
   if (!target) return;
   if (isLocalFailure(error)) {
     failExchange(exchange, parts, 'H99');

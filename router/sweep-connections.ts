@@ -14,6 +14,10 @@ export function sweepConnection(
 ): void {
   const { limits } = parts;
   const { exchange } = connection;
+  if (connection.wasActive) {
+    connection.wasActive = false;
+    connection.activeAt = now;
+  }
   if (connection.lingerUntil > 0) {
     if (now >= connection.lingerUntil) connection.destroy();
   } else if (exchange) sweepExchange(connection, exchange, parts, now, sinceLastMs);
