@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guest, isAlive, leftovers, refusal, Sandbox, shimPath } from './shim-harness.ts';
+import { type Container, guest, isAlive, leftovers, refusal, Sandbox, shimPath } from './shim-harness.ts';
 import { buildRuntime, GuestRoot } from './shim-root.ts';
 
 describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }, () => {
@@ -76,6 +76,35 @@ describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }
       await container.finished();
       assert.equal(container.output(), 'top');
       top.remove();
+    });
+
+    describe('mount points', () => {
+      const mounts = [
+        { type: 'tmpfs', target: '/cache/deep/er', mode: 755 },
+        { type: 'tmpfs', target: '/data', mode: 755 },
+        { type: 'tmpfs', target: '/etc/over', mode: 755 },
+        { type: 'bind', source: '/etc/passwd', target: '/etc/hosts', readonly: true },
+      ];
+      const upper = (container: Container): string[] =>
+        readdirSync(`${container.stateDir}/upper`, { recursive: true }).map(String).sort();
+
+      it('that the image lacks are taken away again at the end, and nothing else is', async () => {
+        const container = await sandbox.run(guest('write /made x'), { mounts });
+        assert.equal(container.output(), '/made: ok\n');
+        assert.deepEqual(upper(container), ['made']);
+      });
+
+      it('stay where the program wrote beside them', async () => {
+        const steps = guest('write /cache/own x', 'write /etc/own x', 'write /cache/deep/er/gone x');
+        const container = await sandbox.run(steps, { mounts });
+        assert.deepEqual(upper(container), ['cache', 'cache/own', 'etc', 'etc/own']);
+      });
+
+      it('are gone after a start that failed', async () => {
+        const container = sandbox.container(['/nope'], { mounts });
+        assert.equal((await refusal(container))[0], 'exec_not_found');
+        assert.deepEqual(upper(container), []);
+      });
     });
 
     it('says which command is missing, and which one cannot run', async () => {

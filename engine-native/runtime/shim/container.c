@@ -16,6 +16,7 @@
 #include "../lib/cleanup.h"
 #include "kernel.h"
 #include "launch.h"
+#include "mountpoints.h"
 #include "mounts.h"
 #include "sync.h"
 
@@ -315,6 +316,7 @@ void container_clean_up(struct container *c) {
         (void)waitpid(c->pid, NULL, 0);
     }
     cgroup_remove(&c->cgroup);
+    mountpoints_remove(&c->spec);
     close_stdio(&c->stdio);
     close_if_open(c->pidfd);
     close_if_open(c->status_fd);

@@ -34,5 +34,5 @@ int container_start(struct container *container, struct err *err);
 int container_exec(struct container *container, const struct process_spec *process, bool privileged,
                    pid_t *pid, int *pidfd, struct stdio *stdio, struct err *err);
 
-/* After pid 1 is reaped (or to give up): kills the rest, removes the cgroups. */
+/* After pid 1 is reaped (or to give up): kills the rest, removes the cgroups and the mount points it made. */
 void container_clean_up(struct container *container);
