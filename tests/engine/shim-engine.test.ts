@@ -71,6 +71,42 @@ test('a shim that is killed while the daemon is dead leaves an end with 137 and 
   await engine.client.removeContainer(id);
 });
 
+/** The names in a layer, as its tar has them. */
+async function namesIn(diffId: string): Promise<string[]> {
+  const url = `http://engine/berth/layers/${diffId}/tar`;
+  return (await shell(`curl -sf --unix-socket ${engine.socketPath} ${url} | tar -t`)).split('\n');
+}
+
+const writing = ['/guest', 'write', '/etc/made', 'x', ',', 'sleep', '60000'];
+const volumes = { HostConfig: { Tmpfs: { '/cache/deep': '' } } } as object;
+
+test('a layer made of a container holds what it wrote, and no place that something was mounted on', async () => {
+  const id = await engine.runDetached(writing, volumes);
+  await eventually('it has written', async () => (await engine.output(id)).includes('made'));
+  await engine.client.killContainer(id);
+  await engine.client.waitContainer(id);
+  const { diffId } = await engine.client.commitLayer(id, { mtime: 0 });
+  assert.deepEqual(await namesIn(diffId), ['etc/', 'etc/made']);
+  await engine.client.removeContainer(id);
+});
+
+test('docker commit of a running container leaves out what the engine mounts in every container', async () => {
+  const id = await engine.runDetached(writing, volumes);
+  await eventually('it has written', async () => (await engine.output(id)).includes('made'));
+  const { stdout, stderr } = await engine.docker(['commit', id, 'committed']);
+  assert.match(stdout, /^sha256:[0-9a-f]{64}\n$/, stderr);
+  const layers = await shell(`docker image inspect -f '{{join .RootFS.Layers " "}}' committed`);
+  // As with Docker, the place of a volume is part of what `docker commit` takes.
+  assert.deepEqual(await namesIn(layers.split(' ').at(-1) ?? ''), [
+    'cache/',
+    'cache/deep/',
+    'etc/',
+    'etc/made',
+  ]);
+  await engine.client.removeContainer(id, { force: true });
+  await engine.docker(['rmi', 'committed']);
+});
+
 /** This engine's control groups of a name, in every hierarchy. */
 function groupsOf(name: string): string[] {
   return ['', ...readdirSync('/sys/fs/cgroup')]

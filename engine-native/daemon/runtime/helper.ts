@@ -68,7 +68,10 @@ export class Helper {
   }
 
   /** The canonical tar of a folder; the caller reads the socket to its end. */
-  async tar(dir: string, options: { mtime?: number; base?: string } = {}): Promise<Socket> {
+  async tar(
+    dir: string,
+    options: { mtime?: number; base?: string; exclude?: readonly string[] } = {},
+  ): Promise<Socket> {
     return (await openStreamOp(this.#socketPath, 'layer.tar', { dir, ...options })).socket;
   }
 

@@ -108,5 +108,6 @@ function sendBody(body: Readable, socket: Socket): Promise<void> {
   const broken = (cause?: unknown) =>
     reject(new AppError('bad_request', 'the archive ended before it was complete', { cause }));
   body.on('error', broken).on('close', () => broken());
+  body.resume(); // a stream of the helper comes paused, and a listener alone does not change that
   return promise;
 }
