@@ -2,7 +2,7 @@
 import type { ObservedReport } from '@berth/contract/instance.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { commitLazily } from '@berth/store/database.ts';
-import { touchApp } from '@berth/store/queries/apps.ts';
+import { lockAppsOfInstances, touchApp } from '@berth/store/queries/apps.ts';
 import { recordEvent } from '@berth/store/queries/events.ts';
 import { touchHost } from '@berth/store/queries/hosts.ts';
 import { writeObserved } from '@berth/store/queries/instances.ts';
@@ -19,13 +19,18 @@ export async function reportObserved(
     if (!(await touchHost(tx, hostId, report.session)))
       throw new AppError('stale_epoch', 'a newer session of this host has registered');
     if (report.instances.length === 0) return [];
+    // apps before their instances, as everybody does: a plan that is carried out meanwhile would wait for us and we for it
+    await lockAppsOfInstances(
+      tx,
+      report.instances.map(({ id }) => id),
+    );
     const changed = await writeObserved(tx, hostId, report.instances);
     for (const crashed of report.instances.filter((instance) => instance.state === 'crashed'))
       await recordEvent(tx, {
         kind: 'instance.crashed',
         data: { instance: crashed.id, message: crashed.message },
       });
-    for (const appId of changed.sort()) await touchApp(tx, appId); // sorted: two reports must not lock each other out
+    for (const appId of changed) await touchApp(tx, appId);
     return changed;
   });
   for (const appId of apps) services.hints.app(appId);

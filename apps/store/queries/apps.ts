@@ -54,6 +54,14 @@ export async function lockApp(tx: Queryable, id: string): Promise<AppRow | undef
   return appById(tx, id);
 }
 
+/** Takes the row locks of the apps whose instances these are, always in one order: two that lock several apps never wait for each other. */
+export async function lockAppsOfInstances(tx: Queryable, instanceIds: readonly string[]): Promise<void> {
+  await tx.query(
+    `SELECT 1 FROM apps WHERE id IN (SELECT app_id FROM instances WHERE id = ANY($1)) ORDER BY id FOR NO KEY UPDATE`,
+    [instanceIds],
+  );
+}
+
 /** Marks that something the scheduler plans from has changed. */
 export async function touchApp(tx: Queryable, id: string): Promise<number> {
   const row = await first<{ version: number }>(
