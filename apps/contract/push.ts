@@ -21,7 +21,8 @@ export type GitAuthorized = Static<typeof GitAuthorized>;
 
 /**
  * `POST /internal/pushes`: a checked push to the deploy branch. An unfinished push of the app that is still building is superseded;
- * one that is deploying is waited for (then `conflict`: the branch has moved).
+ * one that is deploying is waited for; then nothing has been started and the answer is PushWaited: the branch has moved meanwhile, or
+ * the receiver asks again.
  */
 export const StartPush = Type.Object({
   appId: Id,
@@ -35,6 +36,9 @@ export const StartPush = Type.Object({
 });
 export type StartPush = Static<typeof StartPush>;
 export const StartedPush = Type.Object({ pushId: Id, buildNumber: Type.Integer() });
+export type StartedPush = Static<typeof StartedPush>;
+export const PushWaited = Type.Object({ waited: Type.Literal(true) });
+export type PushWaited = Static<typeof PushWaited>;
 
 /** `GET /internal/pushes/:id/output?after=SEQ`: NDJSON of OutputLine (release.ts). Closing it before the end line means that the pusher is gone. */
 /** `POST /internal/pushes/:id/landed`: the ref has been updated (or not). Until then the app's next push waits. */

@@ -1,6 +1,6 @@
 // What the receiver asks of the controller, in the words of contract/push.ts. Used by the request handlers and the push steps.
 import { HttpClient } from '@berth/clients/http-client.ts';
-import type { GitAuthorized, StartedPush, StartPush } from '@berth/contract/push.ts';
+import type { GitAuthorized, PushWaited, StartedPush, StartPush } from '@berth/contract/push.ts';
 import type { OutputLine } from '@berth/contract/release.ts';
 import { retry } from '@berth/kit/backoff.ts';
 import { asAppError } from '@berth/kit/errors.ts';
@@ -8,7 +8,6 @@ import type { Static } from '@sinclair/typebox';
 import type { GitService } from './git-request.ts';
 
 export type Grant = Static<typeof GitAuthorized>;
-export type Started = Static<typeof StartedPush>;
 
 /** A controller that restarts is back in a few seconds; after a minute the pusher is told instead of waiting. */
 export const reconnectLimitMs = 60_000;
@@ -27,7 +26,7 @@ export class ControllerClient {
   }
 
   /** Not repeated when it fails: the controller may have started the push. It may wait for an earlier push, hence the long limit. */
-  startPush(push: StartPush, signal: AbortSignal): Promise<Started> {
+  startPush(push: StartPush, signal: AbortSignal): Promise<StartedPush | PushWaited> {
     return this.#http.call('POST', '/internal/pushes', { body: push, timeoutMs: 20 * 60_000, signal });
   }
 

@@ -1,5 +1,6 @@
 // The steps between "the objects are in quarantine" and "git may move the refs". Called by the receive-pack handler, once a push.
 // Must never accept a push to the deploy branch whose release is not live.
+import type { StartedPush, StartPush } from '@berth/contract/push.ts';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import type { ReceiverLimits } from './config.ts';
@@ -98,10 +99,9 @@ async function checkTree(context: PushContext, quarantine: string, commit: strin
 }
 
 /** While this push waited for an earlier one the branch may have moved; git would refuse it only after its release went live. */
-async function checkUnmoved(context: PushContext, pushId: string, update: RefUpdate): Promise<void> {
+async function checkUnmoved(context: PushContext, update: RefUpdate): Promise<void> {
   const now = await readRef(context.repository, update.ref);
   if (now === (/^0+$/.test(update.oldOid) ? null : update.oldOid)) return;
-  await context.controller.abandon(pushId);
   throw new AppError(
     'conflict',
     `"${context.grant.deployBranch}" has moved while this push waited for another`,
@@ -109,6 +109,15 @@ async function checkUnmoved(context: PushContext, pushId: string, update: RefUpd
       hint: 'git pull, then push again',
     },
   );
+}
+
+/** The branch is looked at before each try: once a build is started it may be live before it can be called off. */
+async function startPush(context: PushContext, update: RefUpdate, push: StartPush): Promise<StartedPush> {
+  for (;;) {
+    await checkUnmoved(context, update);
+    const answer = await context.controller.startPush(push, context.signal);
+    if (!('waited' in answer)) return answer;
+  }
 }
 
 async function deployPush(
@@ -120,13 +129,15 @@ async function deployPush(
   const { controller, grant, repository, hook, signal } = context;
   const { ref, oldOid, newOid } = update;
   const { appId, userId } = grant;
-  const { pushId, buildNumber } = await controller.startPush(
-    { appId, userId, ref, oldOid, newOid, treeOid, repository, objectDirectories: [quarantine] },
-    signal,
-  );
+  const objectDirectories = [quarantine];
+  const push = { appId, userId, ref, oldOid, newOid, treeOid, repository, objectDirectories };
+  const { pushId, buildNumber } = await startPush(context, update, push);
   context.onStarted({ pushId, ref, newOid });
   await notePending(repository, { pushId, ref, newOid });
-  await checkUnmoved(context, pushId, update);
+  await checkUnmoved(context, update).catch(async (moved: unknown) => {
+    await controller.abandon(pushId);
+    throw moved;
+  });
   context.log.info(
     { app: grant.appName, user: grant.user, commit: newOid, build: buildNumber },
     'push started',

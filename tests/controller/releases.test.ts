@@ -179,18 +179,21 @@ describe('a push', () => {
     const first = await push(controller.internal, appId, adminId, oid('1'));
     const following = follow(controller.internal, `/internal/pushes/${first.pushId}/output`);
     await build(controller.internal, await buildIdOf(first.pushId));
-    let isStarted = false;
+    let isAnswered = false;
     const second = push(controller.internal, appId, adminId, oid('2')).then((made) => {
-      isStarted = true;
+      isAnswered = true;
       return made;
     });
     await sleep(300);
-    assert.equal(isStarted, false);
+    assert.equal(isAnswered, false);
     await deploy(controller.internal, appId, epoch, 'succeeded');
     assert.equal((await following).end.ok, true);
     await controller.internal.call('POST', `/internal/pushes/${first.pushId}/landed`, { body: { ok: true } });
-    await second;
-    assert.equal(isStarted, true);
+    // the branch has moved meanwhile: a build that began now could be live before git refuses the push
+    assert.deepEqual(await second, { waited: true });
+    const { rows } = await db.query('SELECT number FROM builds WHERE app_id = $1', [appId]);
+    assert.deepEqual(rows, [{ number: 1 }]);
+    assert.equal((await push(controller.internal, appId, adminId, oid('2'), oid('1'))).buildNumber, 2);
   });
 
   test('whose pusher goes away is abandoned and its build canceled', async () => {
@@ -390,4 +393,43 @@ test('a push does not wait for an earlier one whose receiver was killed after it
     first.pushId,
   ]);
   assert.equal(rows[0]?.status, 'accepted');
+});
+
+test('a report of a host waits for a plan that is carried out, and neither fails', async () => {
+  const appId = await newApp('at-once');
+  await pushAll(appId, oid('1'));
+  const { hostId } = await controller.internal.call<{ hostId: string }>('POST', '/internal/hosts/register', {
+    body: { name: 'h1', session: 's1', memoryMb: 1000, cpus: 1, agentSocket: '/nowhere' },
+  });
+  const process = { kind: 'create' as const, processType: 'web', slot: 1, oneOff: false, hostId };
+  await apply(controller.internal, appId, epoch, (now) => [
+    { ...process, releaseId: now.currentReleaseId ?? '', gen: now.currentGen },
+  ]);
+  const { rows } = await db.query<{ id: string }>('SELECT id FROM instances WHERE app_id = $1', [appId]);
+  const id = rows[0]?.id ?? '';
+  let report: Promise<unknown> = Promise.resolve();
+  await db.transaction(async (tx) => {
+    await tx.query('SELECT 1 FROM apps WHERE id = $1 FOR UPDATE', [appId]); // as every plan does first
+    const instance = {
+      id,
+      state: 'ready',
+      address: '10.0.0.2',
+      port: 5000,
+      container: 'c',
+      restarts: 0,
+      exitCode: null,
+      message: null,
+      fatal: null,
+      tail: null,
+    };
+    report = controller.internal.call('POST', `/internal/hosts/${hostId}/observed`, {
+      body: { session: 's1', full: false, instances: [instance] },
+    });
+    report.catch(() => {});
+    await sleep(300);
+    await tx.query("UPDATE instances SET desired = 'stopped' WHERE id = $1", [id]);
+  });
+  await report;
+  const after = await db.query('SELECT state, desired FROM instances WHERE id = $1', [id]);
+  assert.deepEqual(after.rows, [{ state: 'ready', desired: 'stopped' }]);
 });

@@ -33,7 +33,8 @@ export class FakeController {
   readonly pushes: FakePush[] = [];
   readonly authorized: string[] = [];
   script: Script = goodRelease;
-  startPush: (body: StartPush) => Promise<void> = async () => {};
+  /** "waited": answers that an earlier push was waited for and nothing is started. */
+  startPush: (body: StartPush) => Promise<'waited' | undefined> = async () => undefined;
   readonly #server: Server;
 
   constructor() {
@@ -71,7 +72,7 @@ export class FakeController {
     if (url.pathname === '/internal/git/authorize')
       return reply(this.#authorize(body as { authorization: string; app: string; service: string }));
     if (url.pathname === '/internal/pushes') {
-      await this.startPush(body as StartPush);
+      if ((await this.startPush(body as StartPush)) === 'waited') return reply({ waited: true });
       const push = {
         id: `p${this.pushes.length + 1}`,
         body: body as StartPush,

@@ -44,7 +44,8 @@ export function pushEndpoints(
     '/internal/pushes',
     { schema: { body: schemas.StartPush } },
     async (request, reply) => {
-      return reply.code(201).send(await startPush(services, request.body));
+      const answer = await startPush(services, request.body);
+      return reply.code('waited' in answer ? 200 : 201).send(answer);
     },
   );
 

@@ -1,6 +1,7 @@
 // Takes a push that git has received and checked: supersedes one that is still building, waits for one that is being deployed, starts the build.
+// Must never start a build after a wait: the branch has probably moved, and a short build would be live before git refuses the push.
 
-import type { StartPush } from '@berth/contract/push.ts';
+import type { PushWaited, StartedPush, StartPush } from '@berth/contract/push.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Queryable } from '@berth/store/database.ts';
 import { lockApp, takeNumber } from '@berth/store/queries/apps.ts';
@@ -28,17 +29,16 @@ interface Taken {
   superseded: string[];
 }
 
-export async function startPush(
-  services: Needed,
-  push: StartPush,
-): Promise<{ pushId: string; buildNumber: number }> {
+export async function startPush(services: Needed, push: StartPush): Promise<StartedPush | PushWaited> {
   const watch = services.bells.watch(`pushes ${push.appId}`);
   const deadline = performance.now() + waitForEarlierMs;
   try {
+    await endUnfollowed(services, push.appId);
+    const taken = await services.db.transaction((tx) => takePush(tx, push));
+    if (taken) return await announce(services, taken);
     for (;;) {
       await endUnfollowed(services, push.appId);
-      const taken = await services.db.transaction((tx) => takePush(tx, push));
-      if (taken) return await announce(services, push.appId, taken);
+      if ((await unfinishedPushes(services.db, push.appId)).every(isBuilding)) return { waited: true };
       if (performance.now() > deadline)
         throw new AppError('timeout', 'an earlier push of this app has not ended', { hint: 'try again' });
       await watch.wait(500);
@@ -93,7 +93,7 @@ function isBuilding(push: PushRow): boolean {
   return push.status === 'open' && (push.build_status === 'pending' || push.build_status === 'running');
 }
 
-async function announce(services: Pick<Services, 'queues' | 'output'>, _appId: string, taken: Taken) {
+async function announce(services: Pick<Services, 'queues' | 'output'>, taken: Taken): Promise<StartedPush> {
   for (const pushId of taken.superseded) services.output.ring(pushId);
   await services.queues.addBuild(taken.buildId, 0);
   return { pushId: taken.pushId, buildNumber: taken.buildNumber };
