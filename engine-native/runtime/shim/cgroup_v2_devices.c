@@ -93,7 +93,8 @@ int cgroup_v2_allow_devices(int dir, const struct device_spec *extra, size_t cou
     attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
     attr.insns = (uint64_t)(uintptr_t)p.insn;
     attr.insn_cnt = (uint32_t)p.len;
-    attr.license = (uint64_t)(uintptr_t) "Apache-2.0";
+    static const char license[] = "Apache-2.0";
+    attr.license = (uint64_t)(uintptr_t)license;
     auto_close int fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
     if (fd < 0)
         return err_sys_as(err, ERR_CGROUP, errno, "cannot load the container's device rules");

@@ -13,7 +13,10 @@ struct watch {
     void (*ready)(struct watch *watch, uint32_t events);
 };
 
-#define watch_owner(watch, type, member) ((type *)(void *)((char *)(watch)-offsetof(type, member)))
+static inline void *watch_outer(void *watch, size_t offset) {
+    return (char *)watch - offset;
+}
+#define watch_owner(watch, type, member) ((type *)watch_outer(watch, offsetof(type, member)))
 
 int loop_open(void);
 
