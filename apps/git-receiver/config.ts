@@ -8,6 +8,8 @@ export interface ReceiverLimits {
   pushMaxBytes: number;
   treeMaxFiles: number;
   treeMaxBytes: number;
+  /** A push to the deploy branch is refused when the disk has less free. */
+  leastFreeBytes: number;
 }
 
 export interface ReceiverConfig extends ReceiverLimits {
@@ -28,6 +30,12 @@ export function readReceiverConfig(env?: Record<string, string | undefined>): Re
       BERTH_PUSH_MAX_BYTES: integer('largest push in bytes', 1024, 64 * gib, gib / 2),
       BERTH_TREE_MAX_FILES: integer('most files in a pushed tree', 1, 100_000_000, 200_000),
       BERTH_TREE_MAX_BYTES: integer('most bytes in a pushed tree', 1024, 1024 * gib, 2 * gib),
+      BERTH_PUSH_LEAST_FREE_BYTES: integer(
+        'free bytes on the disk below which pushes are refused',
+        0,
+        1024 ** 2 * gib,
+        gib / 8,
+      ),
     },
     env,
   );
@@ -39,5 +47,6 @@ export function readReceiverConfig(env?: Record<string, string | undefined>): Re
     pushMaxBytes: values.BERTH_PUSH_MAX_BYTES,
     treeMaxFiles: values.BERTH_TREE_MAX_FILES,
     treeMaxBytes: values.BERTH_TREE_MAX_BYTES,
+    leastFreeBytes: values.BERTH_PUSH_LEAST_FREE_BYTES,
   };
 }

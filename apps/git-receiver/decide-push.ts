@@ -1,5 +1,6 @@
 // The steps between "the objects are in quarantine" and "git may move the refs". Called by the receive-pack handler, once a push.
 // Must never accept a push to the deploy branch whose release is not live.
+import { statfs } from 'node:fs/promises';
 import type { StartedPush, StartPush } from '@berth/contract/push.ts';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
@@ -11,6 +12,7 @@ import type { HookChannel, PushedRefs, RefUpdate } from './hook-channel.ts';
 import { ObjectReader } from './object-reader.ts';
 import { notePending } from './pending-pushes.ts';
 import {
+  diskFull,
   errorLines,
   isDelete,
   otherRefLine,
@@ -45,6 +47,7 @@ export async function decidePush(context: PushContext): Promise<boolean> {
     if (!pushed) return false; // git has refused the push by itself and said why
     const deploy = await sortUpdates(context, pushed);
     if (!deploy) return true;
+    await checkSpace(context);
     const treeOid = await checkTree(context, pushed.quarantine, deploy.newOid);
     return await deployPush(context, pushed.quarantine, deploy, treeOid);
   } catch (err) {
@@ -77,6 +80,16 @@ async function sortUpdates(context: PushContext, pushed: PushedRefs): Promise<Re
     if (line !== null) await hook.print(line);
   }
   return deploy;
+}
+
+/** On a full disk the queue takes no build and no database row is written: the push would wait without a word. */
+async function checkSpace({ repository, limits }: PushContext): Promise<void> {
+  const { bavail, bsize } = await statfs(repository);
+  const freeBytes = bavail * bsize;
+  if (freeBytes < limits.leastFreeBytes)
+    throw new AppError('no_space', diskFull(freeBytes, limits.leastFreeBytes), {
+      hint: 'free some space on the disk of the platform and push again',
+    });
 }
 
 /** Counts before anything is checked out anywhere. Throws `too_large`. */

@@ -41,6 +41,10 @@ export function tooManyBytes(bytes: number, limit: number): string {
   return `the push holds ${mebibytes(bytes)} of files; the limit is ${mebibytes(limit)}`;
 }
 
+export function diskFull(freeBytes: number, leastBytes: number): string {
+  return `the disk of the platform is full: ${mebibytes(freeBytes)} free, ${mebibytes(leastBytes)} are needed`;
+}
+
 function amount(value: number): string {
   return value >= 1e15 ? 'more than 10^15' : value.toLocaleString('en-US');
 }
