@@ -1,6 +1,6 @@
 // `berth down`: stops the platform and every app, removes what they left on the machine and says what could not be removed.
 // Works after the supervisor was killed as well. The data folder stays, unless `--data` asks for its end.
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +21,7 @@ const engineLimitMs = 20_000;
 export async function down(platform: Platform, options: { data: boolean; yes: boolean }): Promise<void> {
   if (process.getuid?.() !== 0)
     throw new AppError('forbidden', 'stopping containers needs root', { hint: 'use sudo' });
+  if (options.data) refuseForeignFolder(platform.dataDir);
   if (options.data && !options.yes && !(await confirmed(platform.dataDir))) return;
   const stopped = await stopSupervisor(platform);
   const lock = await takeLock(platform);
@@ -91,9 +92,16 @@ async function cleanUp(platform: Platform): Promise<string[]> {
   return before.processes.map(({ name }) => name);
 }
 
+/** A mistyped BERTH_DATA must not cost anybody a folder that Berth did not make. */
+function refuseForeignFolder(dataDir: string): void {
+  const isEmpty = !existsSync(dataDir) || readdirSync(dataDir).every((name) => name === 'log');
+  if (isEmpty || existsSync(join(dataDir, 'keys/config.key'))) return;
+  throw new AppError('invalid', `"${dataDir}" is no data folder of Berth`, {
+    hint: 'set BERTH_DATA to the one that is to be deleted',
+  });
+}
+
 async function confirmed(dataDir: string): Promise<boolean> {
-  if (!existsSync(join(dataDir, 'keys')))
-    throw new AppError('not_found', `"${dataDir}" is no data folder of Berth`);
   if (!process.stdin.isTTY)
     throw new AppError('bad_request', `deleting "${dataDir}" needs a yes`, { hint: 'add --yes' });
   const terminal = createInterface({ input: process.stdin, output: process.stdout });

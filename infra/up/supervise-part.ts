@@ -84,18 +84,17 @@ export class SupervisedPart {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    const running = this.#running;
-    if (running) {
-      signalQuietly(running.pid, this.#plan.stopSignal);
-      // A part that ignores its signal must not hold `down` for ever.
-      if (!(await waitForExit(running.pid, this.#plan.stopLimitMs))) {
-        this.#log.warn('did not stop in time: killed');
-        signalQuietly(running.pid, 'SIGKILL');
-        await waitForExit(running.pid, 5000);
-      }
-    }
+    if (this.#running) await this.#end(this.#running);
     await this.#loop;
     this.#enter('stopped');
+  }
+
+  async #end(running: Running): Promise<void> {
+    signalQuietly(running.pid, this.#plan.stopSignal);
+    // A part that ignores its signal must not hold `down` for ever.
+    if (await waitForExit(running.pid, this.#plan.stopLimitMs)) return;
+    this.#log.warn('did not stop in time: killed');
+    await endNow(running);
   }
 
   async #keepAlive(): Promise<void> {
@@ -118,6 +117,7 @@ export class SupervisedPart {
     try {
       const running = await this.#plan.start();
       this.#running = running;
+      if (this.#stopping.signal.aborted) await this.#end(running); // told to stop while it was being started
       const ended = exitOf(running);
       await Promise.race([running.ready, ended]);
       if (isAlive(running.pid) && !this.#stopping.signal.aborted) {
