@@ -60,6 +60,7 @@ export interface ContainerDetail {
   State: ContainerState;
   Image: string;
   LogPath?: string;
+  HostConfig?: HostConfig;
   Config: { Labels: Record<string, string> | null; Tty: boolean; Env?: readonly string[] };
   NetworkSettings: {
     IPAddress?: string;

@@ -66,6 +66,7 @@ test('a pod becomes one container with its limits, labels and no restart policy'
 test('an attached run has a terminal and a stdin that ends with its user', () => {
   const body = podContainer({ ...pod, oneOff: { attach: true, tty: true, rows: 24, cols: 80 } }, 0);
   assert.deepEqual([body.Tty, body.OpenStdin, body.StdinOnce, body.AttachStdin], [true, true, true, true]);
+  assert.deepEqual(body.HostConfig?.LogConfig, { Type: 'none', Config: {} });
 });
 
 test('restarts wait 0, 1, 2, 4 … 300 seconds', () => {

@@ -50,7 +50,10 @@ export function podContainer(pod: Pod, crashes: number): CreateContainer {
       PidsLimit: pod.pids,
       Init: true,
       NetworkMode: appNetwork,
-      LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
+      // what a user types and sees in a run of theirs is no part of the app's log
+      LogConfig: attach
+        ? { Type: 'none', Config: {} }
+        : { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
     },
   };
 }

@@ -114,7 +114,8 @@ async function* stamped(
   options: { tail?: number; follow?: boolean; since?: number },
   { engine, signal }: LogDeps,
 ): AsyncGenerator<StampedLine> {
-  const { Config } = await engine.inspectContainer(containerId);
+  const { Config, HostConfig } = await engine.inspectContainer(containerId);
+  if (HostConfig?.LogConfig?.Type === 'none') return; // a run of a user: nothing is kept
   const cutters = { stdout: new LineCutter(), stderr: new LineCutter() };
   try {
     for await (const chunk of engine.logs(containerId, {

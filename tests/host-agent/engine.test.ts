@@ -156,6 +156,17 @@ test('a run whose user goes away ends', async () => {
   assert.equal(agent.last('run3')?.exitCode, 129);
 });
 
+test('what a run of a user prints is in no log: it may be a secret that only they asked for', async () => {
+  const http = new HttpClient({ socketPath, name: 'the agent' });
+  const user = attach('run4');
+  set(pod('run4', ['/guest', 'say', 'password', ','], { ...attached, appId: 'quiet', name: 'run.1' }));
+  await user.closed;
+  assert.match(text(user.frames, 0), /password/);
+  const lines: unknown[] = [];
+  for await (const line of http.lines('GET', '/logs?app=quiet&lines=10')) lines.push(line);
+  assert.deepEqual(lines, []);
+});
+
 test("an app's log is one stream in the order of time, without gaps, over new containers", async () => {
   const http = new HttpClient({ socketPath, name: 'the agent' });
   const say = (id: string, name: string, words: string[]) =>

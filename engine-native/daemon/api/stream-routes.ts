@@ -200,6 +200,8 @@ async function sendLogs(call: Call, { registry, files }: StreamParts): Promise<R
     throw new AppError('bad_request', 'neither stdout nor stderr was asked for', {
       hint: 'add stdout=1 or stderr=1',
     });
+  if (container.record.hostConfig.LogConfig.Type === 'none')
+    throw new AppError('unsupported', 'configured logging driver does not support reading');
   const { Tty } = container.record.config;
   const toBytes = logWriter(Tty, isSet(query, 'timestamps'));
   const signal = clientGone(response);

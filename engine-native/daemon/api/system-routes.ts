@@ -86,7 +86,12 @@ function info({ registry, images, engineName, root, hello }: SystemApiParts): ob
     Driver: 'overlay2',
     DriverStatus: [['Idmapped layers', String(hello()['idmap'] ?? false)]],
     DockerRootDir: root,
-    Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
+    Plugins: {
+      Volume: [],
+      Network: ['bridge', 'host', 'null'],
+      Authorization: null,
+      Log: ['json-file', 'none'],
+    },
     MemoryLimit: true,
     SwapLimit: true,
     CpuCfsPeriod: true,

@@ -152,6 +152,14 @@ test('limits, mounts and switches reach the spec', () => {
   assert.deepEqual(spec.log, { path: '/data/containers/x/log/current', maxSize: 1_048_576, maxFiles: 2 });
 });
 
+test('a container without a log leaves no path to write one to', () => {
+  const spec = buildSpec(
+    recordOf({ Image: 'app', HostConfig: { LogConfig: { Type: 'none', Config: {} } } }),
+    around,
+  );
+  assert.equal('log' in spec, false);
+});
+
 test('what would weaken the host or cannot be done is refused by name', () => {
   const refused: [object, RegExp][] = [
     [{ Sysctls: { 'kernel.panic': '1' } }, /sysctl "kernel.panic"/],

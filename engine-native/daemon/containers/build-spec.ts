@@ -76,7 +76,7 @@ export function buildSpec(record: ContainerRecord, around: Surroundings): Contai
     oomScoreAdj: hostConfig.OomScoreAdj,
     cgroup: around.cgroup,
     resources: resourcesOf(hostConfig),
-    log: logOf(hostConfig, around.stateDir),
+    ...(hostConfig.LogConfig.Type === 'none' ? {} : { log: logOf(hostConfig, around.stateDir) }),
   };
 }
 
@@ -186,7 +186,7 @@ export function resourcesOf(hostConfig: HostConfig): ContainerSpec['resources'] 
   };
 }
 
-function logOf(hostConfig: HostConfig, stateDir: string): ContainerSpec['log'] {
+function logOf(hostConfig: HostConfig, stateDir: string): NonNullable<ContainerSpec['log']> {
   const options = hostConfig.LogConfig.Config;
   const maxFiles = Number(options['max-file'] ?? 3);
   if (!Number.isInteger(maxFiles) || maxFiles < 1 || maxFiles > 100)

@@ -73,8 +73,10 @@ function parseHostConfig(host: JsonFields): HostConfig {
   }
   const logConfig = host.object('LogConfig');
   const driver = logConfig?.text('Type') ?? '';
-  if (driver !== '' && driver !== 'json-file')
-    throw new AppError('unsupported', `log driver "${driver}" is not supported`, { hint: 'use json-file' });
+  if (!['', 'json-file', 'none'].includes(driver))
+    throw new AppError('unsupported', `log driver "${driver}" is not supported`, {
+      hint: 'use json-file or none',
+    });
   return {
     ...parseResources(host),
     Binds: host.texts('Binds') ?? [],
@@ -90,7 +92,7 @@ function parseHostConfig(host: JsonFields): HostConfig {
     Init: host.flag('Init') ?? false,
     RestartPolicy: parseRestartPolicy(host.object('RestartPolicy')),
     AutoRemove: host.flag('AutoRemove') ?? false,
-    LogConfig: { Type: 'json-file', Config: logConfig?.map('Config') ?? {} },
+    LogConfig: { Type: driver || 'json-file', Config: logConfig?.map('Config') ?? {} },
     ExtraHosts: host.texts('ExtraHosts') ?? [],
     Dns: host.texts('Dns') ?? [],
     DnsSearch: host.texts('DnsSearch') ?? [],

@@ -75,5 +75,6 @@ export interface ContainerSpec {
   oomScoreAdj: number;
   cgroup: string;
   resources: ResourceSpec;
-  log: { path: string; maxSize: number; maxFiles: number };
+  /** Without it the shim keeps nothing of what the container prints. */
+  log?: { path: string; maxSize: number; maxFiles: number };
 }
