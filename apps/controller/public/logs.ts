@@ -1,4 +1,4 @@
-// Public endpoints: an app's log, merged from the host agents and the router.
+// Public endpoints: an app's log, merged from the host agents, the router and what the platform knows of crashes.
 
 import { HttpClient } from '@berth/clients/http-client.ts';
 import type { LogLine } from '@berth/contract/log.ts';
@@ -7,6 +7,7 @@ import type { AppRow } from '@berth/store/queries/apps.ts';
 import { listHosts } from '@berth/store/queries/hosts.ts';
 import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
+import { crashLines } from '../crash-lines.ts';
 import { mergeStreams } from '../merge-streams.ts';
 import { sendGenerated } from '../send-lines.ts';
 import type { Services } from '../services.ts';
@@ -74,6 +75,10 @@ async function openSources(services: Services, app: AppRow, query: LogQuery): Pr
         { signal },
       ) as AsyncIterable<LogLine>;
   });
+  const { lines, process: asked } = query;
+  sources.push((follow, signal) =>
+    crashLines(services, { appId: app.id, lines, process: asked, follow }, signal),
+  );
   if (query.process === undefined || query.process === 'router') {
     const router = new HttpClient({ socketPath: services.config.BERTH_ROUTER_SOCKET, name: 'the router' });
     sources.push((follow, signal) =>

@@ -1,5 +1,5 @@
 // The append-only record of every change. Each operation writes its row in its own transaction.
-import type { Queryable } from '../database.ts';
+import { all, type Queryable } from '../database.ts';
 
 export interface NewEvent {
   appId?: string;
@@ -17,4 +17,26 @@ export async function recordEvent(db: Queryable, event: NewEvent): Promise<void>
     event.kind,
     JSON.stringify(event.data ?? {}),
   ]);
+}
+
+export interface CrashRow {
+  id: number;
+  data: { process?: string; message?: string | null };
+  created_at: Date;
+}
+
+/** The newest `limit` crashes of an app's instances after event `afterId`, oldest first. */
+export async function crashesOfApp(
+  db: Queryable,
+  appId: string,
+  afterId: number,
+  limit: number,
+): Promise<CrashRow[]> {
+  const rows = await all<CrashRow & Record<string, unknown>>(
+    db,
+    `SELECT id, data, created_at FROM events WHERE app_id = $1 AND id > $2 AND kind = 'instance.crashed'
+     ORDER BY id DESC LIMIT $3`,
+    [appId, afterId, limit],
+  );
+  return rows.reverse();
 }

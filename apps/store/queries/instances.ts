@@ -86,6 +86,18 @@ export function instanceById(db: Queryable, id: string): Promise<InstanceRow | u
   return first<Row>(db, `SELECT ${columns} FROM instances WHERE id = $1`, [id]);
 }
 
+/** What users call these instances ("web.1"), and whose they are. */
+export function namesOfInstances(
+  db: Queryable,
+  ids: readonly string[],
+): Promise<{ id: string; app_id: string; name: string }[]> {
+  return all(
+    db,
+    "SELECT id, app_id, process_type || '.' || slot AS name FROM instances WHERE id = ANY($1) ORDER BY id",
+    [ids],
+  );
+}
+
 export async function placeInstance(
   tx: Queryable,
   appId: string,
