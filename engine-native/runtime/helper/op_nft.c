@@ -74,38 +74,55 @@ static int load_ruleset(const char *ruleset, struct err *err) {
         return err_sys(err, errno, "cannot make a memfd for the ruleset");
     if (write_all(fd, ruleset, strlen(ruleset), err) < 0)
         return -1;
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return err_sys(err, errno, "cannot rewind the ruleset");
     return steal_fd(&fd);
 }
 
-int op_nft_apply(struct op_call *call, struct json_out *reply, struct err *err) {
-    const char *ruleset = NULL, *nft = find_nft();
-    char said[900] = "";
+/* One run of nft: its wait status, with what it said in `said`; -1 with err when it cannot be run or hangs.
+ */
+static int run_nft(const char *nft, int ruleset, char *said, size_t size, struct err *err) {
     int ends[2], status = 0;
-    (void)reply;
-    if (json_need_string(call->request, "ruleset", &ruleset, err) < 0)
-        return -1;
-    if (!nft)
-        return err_set(err, ERR_UNSUPPORTED, "\"nft\" is not installed; install the nftables package");
-    auto_close int in = load_ruleset(ruleset, err);
-    if (in < 0)
-        return -1;
+    if (lseek(ruleset, 0, SEEK_SET) < 0)
+        return err_sys(err, errno, "cannot rewind the ruleset");
     if (pipe2(ends, O_CLOEXEC) < 0)
         return err_sys(err, errno, "cannot open a pipe");
     auto_close int reader = ends[0];
-    pid_t pid = spawn_nft(nft, in, ends[1]);
+    pid_t pid = spawn_nft(nft, ruleset, ends[1]);
     (void)close(ends[1]);
     if (pid < 0)
         return err_sys(err, errno, "cannot start \"%s\"", nft);
-    int collected = collect(reader, said, sizeof said, err);
+    int collected = collect(reader, said, size, err);
     if (collected < 0)
         (void)kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
-    if (collected < 0)
+    return collected < 0 ? -1 : status;
+}
+
+/* While another program changes its own tables nft may fail without a word, between reading the tables and
+ * its transaction. A ruleset is one transaction, so trying it again is safe. */
+#define NFT_ATTEMPTS 5
+#define NFT_PAUSE_NS 20000000L
+
+int op_nft_apply(struct op_call *call, struct json_out *reply, struct err *err) {
+    const char *text = NULL, *nft = find_nft();
+    char said[900] = "";
+    (void)reply;
+    if (json_need_string(call->request, "ruleset", &text, err) < 0)
         return -1;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return 0;
-    return err_set(err, ERR_NETWORK, "nft refused the ruleset: %s", *said ? said : "no reason given");
+    if (!nft)
+        return err_set(err, ERR_UNSUPPORTED, "\"nft\" is not installed; install the nftables package");
+    auto_close int ruleset = load_ruleset(text, err);
+    if (ruleset < 0)
+        return -1;
+    int status = 0;
+    for (int attempt = 0; attempt < NFT_ATTEMPTS; attempt++) {
+        status = run_nft(nft, ruleset, said, sizeof said, err);
+        if (status <= 0)
+            return status;
+        if (*said)
+            return err_set(err, ERR_NETWORK, "nft refused the ruleset: %s", said);
+        (void)nanosleep(&(struct timespec){.tv_nsec = NFT_PAUSE_NS}, NULL);
+    }
+    return err_set(err, ERR_NETWORK, "nft refused the ruleset %d times without a reason (wait status %d)",
+                   NFT_ATTEMPTS, status);
 }
