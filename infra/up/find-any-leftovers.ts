@@ -1,37 +1,46 @@
-// Looks for what any test platform may have left on the machine and fails when there is something. Called by .ci/run at the end.
-// Read-only. A platform that lives in the default data folder is the user's own and no leftover.
-
+// Looks for what any platform or engine of a test may have left on the machine and fails when there is something. Called by .ci/run at the end.
+// Read-only. A platform in the default data folder is the user's own, and no leftover.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
-import { describeLeftovers, findLeftovers } from './leftovers.ts';
+import { join } from 'node:path';
+import { cgroupRoots, listLinks, listMounts, listTables } from './leftovers.ts';
+import { allPids, commandName } from './processes.ts';
 
 const ownData = '/var/lib/berth';
-const own = existsSync(ownData) ? idOf(realpathSync(ownData)) : undefined;
+const own = existsSync(ownData)
+  ? createHash('sha256').update(realpathSync(ownData)).digest('hex').slice(0, 6)
+  : 'none';
+/** Which engine took which addresses; it lives as long as the machine. */
+const kept = ['berth-network-pools', `berth-${own}`];
 
-function idOf(dataDir: string): string {
-  return createHash('sha256').update(dataDir).digest('hex').slice(0, 6);
-}
+const names = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);
+const isForeign = (name: string) => !name.includes(own);
 
-/** The ids of all platforms that a trace is left of, by their run folders and their cgroups. */
-function idsOnMachine(): string[] {
-  const fromRun = readdirSync('/run').flatMap((name) => /^berth-([0-9a-f]{6})$/.exec(name)?.[1] ?? []);
-  const fromCgroups = [
-    ...list('/sys/fs/cgroup'),
-    ...list('/sys/fs/cgroup/memory'),
-    ...list('/sys/fs/cgroup/pids'),
-  ].flatMap((name) => /^berth-b([0-9a-f]{6})$/.exec(name)?.[1] ?? []);
-  return [...new Set([...fromRun, ...fromCgroups])].filter((id) => id !== own);
-}
+const runFolders = names('/run').filter((name) => name.startsWith('berth-') && !kept.includes(name));
+const namespaces = names('/run/netns').filter((name) => name.startsWith('berth'));
+const cgroups = cgroupRoots().flatMap((root) =>
+  names(root)
+    .filter((name) => name.startsWith('berth-') && isForeign(name))
+    .map((name) => join(root, name)),
+);
+const engines = new Set([...cgroups, ...runFolders].flatMap((path) => /berth-(b\w+)$/.exec(path)?.[1] ?? []));
+const links = (await listLinks()).filter((name) => engines.has(name.split('-')[0] ?? ''));
+const tables = (await listTables()).filter((table) => / berth_/.test(table) && isForeign(table));
+const mounts = listMounts().filter((point) => point.startsWith('/run/berth-') && isForeign(point));
+const processes = existsSync(`/run/berth-${own}/supervisor.sock`)
+  ? []
+  : allPids()
+      .map((pid) => ({ pid, name: commandName(pid) }))
+      .filter(({ name }) => /^berth-|^bh:/.test(name));
 
-function list(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
-}
-
-const lines: string[] = [];
-for (const id of idsOnMachine()) {
-  const left = await findLeftovers({ runDir: `/run/berth-${id}`, engineName: `b${id}` });
-  lines.push(...describeLeftovers(left));
-  if (existsSync(`/run/berth-${id}`)) lines.push(`run folder "/run/berth-${id}"`);
-}
+const lines = [
+  ...processes.map(({ pid, name }) => `process ${pid} (${name})`),
+  ...mounts.map((point) => `mount "${point}"`),
+  ...cgroups.map((path) => `cgroup "${path}"`),
+  ...links.map((name) => `network interface "${name}"`),
+  ...tables.map((table) => `nftables table "${table}"`),
+  ...namespaces.map((name) => `network namespace "${name}"`),
+  ...runFolders.map((name) => `run folder "/run/${name}"`),
+];
 process.stdout.write(lines.length === 0 ? 'nothing is left\n' : `${lines.join('\n')}\n`);
 process.exitCode = lines.length === 0 ? 0 : 1;

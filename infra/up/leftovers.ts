@@ -98,7 +98,7 @@ function cgroupProcesses(path: string): number[] {
   }
 }
 
-function cgroupRoots(): string[] {
+export function cgroupRoots(): string[] {
   return readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' '))
@@ -106,13 +106,13 @@ function cgroupRoots(): string[] {
     .flatMap(([, point]) => (point ? [point] : []));
 }
 
-function listMounts(): string[] {
+export function listMounts(): string[] {
   return readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .flatMap((line) => line.split(' ')[1] ?? []);
 }
 
-async function listLinks(): Promise<string[]> {
+export async function listLinks(): Promise<string[]> {
   const { stdout } = await runCommand(['ip', '-o', 'link', 'show'], { env });
   return stdout
     .toString('utf8')
@@ -121,7 +121,7 @@ async function listLinks(): Promise<string[]> {
 }
 
 /** As `family name`. */
-async function listTables(): Promise<string[]> {
+export async function listTables(): Promise<string[]> {
   const { stdout } = await runCommand(['nft', 'list', 'tables'], { env });
   return stdout
     .toString('utf8')
