@@ -117,18 +117,22 @@ export async function openWorkbench(
       await untilReady(engine);
     },
     close: async () => {
-      const containers = await engine.listContainers({ all: true });
-      for (const { Id } of containers) await engine.removeContainer(Id, { force: true });
-      await engine.removeNetwork('berth-builds');
-      api.close();
-      await controller.close();
-      engine.close();
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-      // Rules outlive the daemon on purpose, so that a restart cuts no connection; a test leaves none.
-      await runCommand(['nft', 'delete', 'table', 'inet', `berth_${engineName}`]);
-      rmSync(folder, { recursive: true, force: true });
-      rmSync(run, { recursive: true, force: true });
+      try {
+        const containers = await engine.listContainers({ all: true });
+        for (const { Id } of containers) await engine.removeContainer(Id, { force: true });
+        await engine.removeNetwork('berth-builds');
+      } finally {
+        // Whatever failed above, the daemon must not outlive the test file, nor hold it open.
+        api.close();
+        await controller.close();
+        engine.close();
+        child.kill('SIGTERM');
+        await once(child, 'exit');
+        // Rules outlive the daemon on purpose, so that a restart cuts no connection; a test leaves none.
+        await runCommand(['nft', 'delete', 'table', 'inet', `berth_${engineName}`]);
+        rmSync(folder, { recursive: true, force: true });
+        rmSync(run, { recursive: true, force: true });
+      }
     },
   };
 }
