@@ -41,6 +41,8 @@ export async function pourOutput(
   if (response.destroyed || response.writableEnded) return;
   if (exitCode !== 0 && !response.headersSent)
     throw new AppError('bad_request', 'git could not read the request');
+  // A half answer with a good end leaves the client's git waiting for its own rest for ever; a broken connection ends it.
+  if (exitCode !== 0) return void response.destroy();
   begin();
   response.end();
 }

@@ -267,6 +267,25 @@ test('a receiver killed in the middle of a push refuses it, and tells its end at
   assert.deepEqual(await fixture.leftovers(), []);
 });
 
+test('a receiver that is told to stop in the middle of a push lets the pusher go', async () => {
+  const project = await fixture.project('stopped', { 'g.txt': 'x' });
+  fixture.controller.pushes.length = 0;
+  fixture.controller.script = async (_push, out) => {
+    out.line(1, '-----> Building');
+    await until(() => out.gone, 'the receiver stops');
+  };
+  const { child, result } = fixture.startGit(['push', '-f', fixture.url(), 'main'], project);
+  await until(() => fixture.controller.pushes.length === 1, 'the push starts');
+  await sleep(300); // its first line is on the way: the answer has begun
+  await fixture.stopProcess('SIGTERM');
+  const stuck = setTimeout(() => process.kill(-(child.pid ?? 0), 'SIGKILL'), 10_000);
+  const { text } = await result;
+  clearTimeout(stuck);
+  assert.match(text, /-----> Building/);
+  assert.match(text, /fatal:|error:/, 'git itself says that it was cut off');
+  await fixture.startProcess();
+});
+
 test('a push of 20 MB goes through without lying in the memory of the receiver', async () => {
   const noise = new Uint8Array(20 * 1024 * 1024);
   for (let at = 0; at < noise.length; at += 65_536) crypto.getRandomValues(noise.subarray(at, at + 65_536));
