@@ -30,7 +30,7 @@ export type ConfigVars = Static<typeof ConfigVars>;
 
 /** `null` unsets a key. */
 export const ConfigChange = Type.Object(
-  { vars: Type.Record(ConfigKey, Type.Union([Type.String({ maxLength: 32_768 }), Type.Null()])) },
+  { vars: Type.Record(ConfigKey, Type.Union([Type.String(), Type.Null()])) },
   { additionalProperties: false },
 );
 export type ConfigChange = Static<typeof ConfigChange>;

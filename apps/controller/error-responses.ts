@@ -33,10 +33,20 @@ export function answerErrors(server: FastifyInstance, log: Logger): void {
 }
 
 function fromFastify(error: FastifyError): AppError {
-  if (error.validation) return new AppError('invalid', `the request is not valid: ${error.message}`);
+  if (error.validation) return new AppError('invalid', explainValidation(error.validation));
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')
     return new AppError('too_large', 'the request body is too large');
   const status = error.statusCode ?? 500;
   if (status >= 400 && status < 500) return new AppError('bad_request', error.message);
   return asAppError(error);
+}
+
+/** The first thing that is wrong, with the name a user gave it: the last word of its path, not the whole way there. */
+function explainValidation(problems: NonNullable<FastifyError['validation']>): string {
+  const [first] = problems
+    .filter((problem) => problem.keyword !== 'anyOf' && problem.keyword !== 'type')
+    .concat(problems);
+  const name = (first?.instancePath ?? '').split('/').at(-1);
+  const what = first?.message ?? 'is not valid';
+  return name ? `"${name}" ${what}` : `the request ${what}`;
 }

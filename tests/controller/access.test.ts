@@ -77,6 +77,15 @@ describe('access', () => {
         { code: 'invalid' },
         JSON.stringify(vars),
       );
+    await assert.rejects(
+      api.call('PATCH', '/v1/apps/taken-name/config', { body: { vars: { BIG: 'x'.repeat(40_000) } } }),
+      /the value of "BIG" is longer than 32768 bytes/,
+    );
+    const scale = { entries: [{ processType: 'web', quantity: 9999 }] };
+    await assert.rejects(
+      api.call('PATCH', '/v1/apps/taken-name/formation', { body: scale }),
+      /^AppError: "quantity" must be <= 100$/,
+    );
     const answer = await api.open('GET', '/v1/none');
     assert.equal(answer.statusCode, 404);
     let text = '';

@@ -156,7 +156,7 @@ export class ReceiverFixture {
   }
 
   /** Names of quarantines and locks in the repository; waits a moment, since a killed git removes its own. */
-  async leftovers(limitMs = 3000): Promise<string[]> {
+  async leftovers(limitMs = 10_000): Promise<string[]> {
     const deadline = performance.now() + limitMs;
     for (;;) {
       const names = await readdir(this.repository, { recursive: true }).catch(() => []);

@@ -10,6 +10,8 @@ import type { User } from '@berth/store/queries/users.ts';
 import type { Services } from '../services.ts';
 import { announceRelease, type CreatedRelease, createRelease } from './create-release.ts';
 
+/** Linux gives a process no environment string beyond 128 KiB; a quarter of it is plenty for a setting. */
+const maxValueBytes = 32 * 1024;
 /** All config vars of an app together: they travel in every pod. */
 const maxConfigBytes = 256 * 1024;
 
@@ -80,6 +82,10 @@ function checkConfigKey(key: string, value: string): void {
     });
   if (reservedConfigKeys.has(key))
     throw new AppError('invalid', `the platform sets "${key}" itself`, { hint: 'choose another name' });
+  if (Buffer.byteLength(value) > maxValueBytes)
+    throw new AppError('too_large', `the value of "${key}" is longer than ${maxValueBytes} bytes`, {
+      hint: 'keep large data in a file or a store, and its address in the config var',
+    });
   if (value.includes('\0')) throw new AppError('invalid', `the value of "${key}" holds a NUL byte`);
 }
 
