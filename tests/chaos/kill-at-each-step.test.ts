@@ -42,7 +42,7 @@ function files(version: string): Record<string, string> {
     'server.js': `const http = require('node:http');
 const server = http.createServer((request, response) => response.setHeader('x-release', process.env.BERTH_RELEASE).end('${version}'));
 setTimeout(() => server.listen(process.env.PORT), 600);
-process.on('SIGTERM', () => setTimeout(() => process.exit(0), 500));
+process.on('SIGTERM', () => setTimeout(() => process.exit(0), 1500));
 `,
   };
 }
@@ -76,10 +76,7 @@ async function cell(part: string, step: Step): Promise<void> {
   const commit = await app.commit(files(version));
   const load = startLoad(platform.httpPort, 'chaos', 20);
   const pushing = app.push(['main'], { timeoutMs: 100_000 });
-  await reached(step);
-  await platform.kill(part);
-  const pushed = await pushing;
-  await load.stop();
+  const pushed = await killInStep(part, step, pushing).finally(() => load.stop());
   await settled();
   if (part !== 'router')
     assert.deepEqual(load.failed.slice(0, 3), [], `${load.failed.length} of ${load.sent} requests failed`);
@@ -89,6 +86,17 @@ async function cell(part: string, step: Step): Promise<void> {
   assert.equal(again.exitCode, 0, `the first try said:\n${pushed.output}\nthe second:\n${again.output}`);
   await settled();
   await checkInvariants({ version, commit });
+}
+
+async function killInStep<T>(part: string, step: Step, pushing: Promise<T>): Promise<T> {
+  try {
+    await reached(step);
+    await platform.kill(part);
+  } catch (error) {
+    await pushing; // a push in flight would meet the next cell
+    throw error;
+  }
+  return pushing;
 }
 
 /** Waits until the push is in the step, as the API shows it. */
