@@ -17,6 +17,8 @@ const hints: Record<string, string> = {
   memory: 'give the process more memory: berth ps:scale TYPE=N:MEMORY',
 };
 
+const silent = 'it printed nothing: run its command by hand to see why, fix it and push again';
+
 /** The first instance of the next generation that cannot work; undefined while all may still become ready. */
 export function findStartFailure(
   instances: readonly SchedulerInstance[],
@@ -31,7 +33,9 @@ export function findStartFailure(
   const often = failed.fatal === null && failed.restarts > 1 ? ` (${failed.restarts} times in a row)` : '';
   return {
     error: `${instanceName(failed)} ${what}${often}`,
-    hint: hints[failed.fatal ?? ''] ?? 'see what it printed above, fix it and push again',
+    hint:
+      hints[failed.fatal ?? ''] ??
+      (failed.tail ? 'see what it printed above, fix it and push again' : silent),
     tail: failed.tail,
   };
 }

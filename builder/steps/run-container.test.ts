@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EngineClient } from '@berth/clients/engine-client.ts';
 import type { RunLayer } from '../plan/plan.ts';
-import { containerBody } from './run-container.ts';
+import { containerBody, runContainer } from './run-container.ts';
 import { leftOutPaths, stepEnvironment } from './run-step.ts';
 
 const limits = { memoryBytes: 2048, cpuShares: 256, pids: 4096, diskBytes: 8192, timeMs: 1, logBytes: 1 };
@@ -42,6 +44,40 @@ test('what the engine is asked for, whole', () => {
       LogConfig: { Type: 'json-file', Config: { 'max-size': '64k', 'max-file': '1' } },
     },
   });
+});
+
+test('a command that says nothing for a while is said to be still running, and its own words stay its own', async () => {
+  async function* output() {
+    await sleep(100);
+    yield { stream: 'stdout' as const, data: Buffer.from('done\n') };
+  }
+  const engine = {
+    createContainer: async () => 'c1',
+    attach: async () => ({ output, socket: { destroy: () => {} } }),
+    startContainer: async () => {},
+    waitContainer: async () => ({ exitCode: 0 }),
+  } as unknown as EngineClient;
+  const run = {
+    image: 'i',
+    script: 's',
+    user: 'app',
+    env: {},
+    binds: [],
+    labels: {},
+    userns: 'u',
+    workingDir: '/',
+  } as const;
+  const lines: string[] = [];
+  const end = await runContainer(engine, run, {
+    limits,
+    signal: new AbortController().signal,
+    onLine: (line) => lines.push(line),
+    onBytes: () => {},
+    onCreated: () => {},
+    silenceMs: 40,
+  });
+  assert.deepEqual(lines, ['(still running after 0 s)', '(still running after 0 s)', 'done']);
+  assert.deepEqual(end, { exitCode: 0, tail: 'done\n' });
 });
 
 const layer = {

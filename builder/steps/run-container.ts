@@ -26,6 +26,8 @@ export interface RunWatch {
   /** Each line of output, cleaned; and how many bytes it came from. */
   onLine: (line: string) => void;
   onBytes: (bytes: number) => void;
+  /** A command that is silent for so long is said to be still running: nobody can tell slow from stuck otherwise. Default 30 s. */
+  silenceMs?: number;
   /** Told at once, so that a failing create or start leaves no container behind. */
   onCreated: (container: string) => void;
 }
@@ -104,15 +106,21 @@ async function readOutput(
   watch: RunWatch,
 ): Promise<string> {
   const lines = { stdout: new OutputLines(), stderr: new OutputLines() };
+  const silence = watchSilence(watch);
   let tail = '';
   const take = (line: string) => {
     tail = `${tail}${line}\n`.slice(-tailChars);
     watch.onLine(line);
   };
-  for await (const { stream, data } of chunks) {
-    watch.onBytes(data.length);
-    if (watch.signal.aborted) continue; // it is being killed: what it still prints helps nobody
-    for (const line of lines[stream].push(data)) take(line);
+  try {
+    for await (const { stream, data } of chunks) {
+      silence.broken();
+      watch.onBytes(data.length);
+      if (watch.signal.aborted) continue; // it is being killed: what it still prints helps nobody
+      for (const line of lines[stream].push(data)) take(line);
+    }
+  } finally {
+    silence.end();
   }
   for (const line of [...lines.stdout.end(), ...lines.stderr.end()]) take(line);
   return tail;
@@ -139,4 +147,12 @@ export function wroteTooMuch(limits: BuildLimits): AppError {
 
 function megabytes(bytes: number): number {
   return Math.round(bytes / 1024 / 1024);
+}
+
+function watchSilence({ silenceMs = 30_000, onLine, signal }: RunWatch): { broken(): void; end(): void } {
+  const begun = performance.now();
+  const timer = setInterval(() => {
+    if (!signal.aborted) onLine(`(still running after ${Math.round((performance.now() - begun) / 1000)} s)`);
+  }, silenceMs);
+  return { broken: () => timer.refresh(), end: () => clearInterval(timer) };
 }
