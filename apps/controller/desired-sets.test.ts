@@ -38,7 +38,7 @@ test('a web instance gets config vars, its port and its names, and is ready when
     processType: 'web',
     release: 7,
     image: release.image,
-    command: ['/bin/sh', '-c', 'node server.js'],
+    command: ['/bin/sh', '-c', 'exec node server.js'],
     env: {
       SECRET: 's',
       PORT: '5000',
@@ -63,7 +63,7 @@ test('a worker is ready when it runs; a release phase and a run end by themselve
   assert.deepEqual(worker.readiness, { kind: 'running', stableMs: 1000 });
   const phase = toPod(row({ process_type: 'release', slot: 1, one_off: true }), release, 'hello', {}, limits);
   assert.deepEqual(phase.readiness, { kind: 'exit', timeoutSeconds: 3600 });
-  assert.deepEqual(phase.command, ['/bin/sh', '-c', 'node migrate.js']);
+  assert.deepEqual(phase.command, ['/bin/sh', '-c', 'exec node migrate.js']);
   const terminal = { attach: true, tty: true, rows: 40, cols: 120 };
   const run = toPod(
     row({ process_type: 'run', one_off: true, command: ['bash', '-l'], terminal }),

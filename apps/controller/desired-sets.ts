@@ -7,6 +7,7 @@ import { sealedConfig } from '@berth/store/queries/config-versions.ts';
 import { type InstanceRow, instanceById, instancesOfHost } from '@berth/store/queries/instances.ts';
 import { type ReleaseRow, releaseById } from '@berth/store/queries/releases.ts';
 import type { ConfigSealer } from './seal-config.ts';
+import { shellCommand } from './shell-command.ts';
 
 export interface PodLimits {
   bootTimeoutSeconds: number;
@@ -106,7 +107,7 @@ export function toPod(
   limits: PodLimits,
 ): Pod {
   const name = `${row.process_type}.${row.slot}`;
-  const command = row.command ?? ['/bin/sh', '-c', release.process_types[row.process_type] ?? 'exit 127'];
+  const command = row.command ?? shellCommand(release.process_types[row.process_type] ?? 'exit 127');
   return {
     id: row.id,
     appId: row.app_id,

@@ -256,7 +256,8 @@ export class Container {
 
 /** A folder of containers over one root filesystem. */
 export class Sandbox {
-  readonly base = mkdtempSync(path.join(tmpdir(), 'shim-test-'));
+  // Short: a container's socket lies 79 bytes below it, and an address holds 107, also where TMPDIR is a folder of the test run's own.
+  readonly base = mkdtempSync(path.join(tmpdir(), 's-'));
   readonly containers: Container[] = [];
   readonly rootfs: string;
 

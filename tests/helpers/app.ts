@@ -63,7 +63,10 @@ const server = http.createServer((request, response) => {
 });
 server.keepAliveTimeout = 60000;
 server.listen(process.env.PORT, () => console.log('listening, version ${version}'));
-process.on('SIGTERM', () => server.close(() => process.exit(0)));
+process.on('SIGTERM', () => {
+  console.log('closing, version ${version}');
+  server.close(() => setTimeout(() => { console.log('closed, version ${version}'); process.exit(0); }, 300));
+});
 `;
 }
 
