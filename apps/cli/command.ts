@@ -1,5 +1,4 @@
 // The shape of a command and what it is given when it runs. Every file in commands/ exports such objects.
-import type { AppError } from '@berth/kit/errors.ts';
 import type { ApiClient } from './api-client.ts';
 import type { CliEnvironment } from './config.ts';
 import type { Output } from './output.ts';
@@ -68,5 +67,3 @@ export function text(input: Input, name: string): string | undefined {
 export function flag(input: Input, name: string): boolean {
   return input.options[name] === true;
 }
-
-export type Fail = (message: string, hint?: string) => AppError;

@@ -16,11 +16,6 @@ export const DeploymentState = Type.Union([
   Type.Literal('superseded'),
 ]);
 export type DeploymentState = Static<typeof DeploymentState>;
-export const finalDeploymentStates: ReadonlySet<DeploymentState> = new Set([
-  'succeeded',
-  'failed',
-  'superseded',
-] as const);
 
 export const Release = Type.Object(
   {
@@ -78,4 +73,3 @@ export type OutputLine =
 
 export const ReleaseMade = Type.Object({ release: Release }, { $id: 'ReleaseMade' });
 export type ReleaseMade = Static<typeof ReleaseMade>;
-export const ReleaseId = Id;

@@ -2,12 +2,7 @@
 // Made from rows; every change of rows that may move a route is followed by refresh(). Publishing is one after another, so versions only go up.
 import type { Route, RouteAck, RouteUpdate } from '@berth/contract/route.ts';
 import type { Database } from '@berth/store/database.ts';
-import {
-  nextRouteVersion,
-  type RouteFactsRow,
-  routeFacts,
-  routeVersion,
-} from '@berth/store/queries/routes.ts';
+import { nextRouteVersion, type RouteFactsRow, routeFacts } from '@berth/store/queries/routes.ts';
 import type { Bells } from './bells.ts';
 
 interface RouterState {
@@ -130,10 +125,6 @@ export class RouteTable {
     } finally {
       watch.close();
     }
-  }
-
-  currentVersion(): Promise<number> {
-    return routeVersion(this.#db);
   }
 }
 

@@ -19,11 +19,6 @@ export function writeJson(path: string, value: unknown): void {
   replaceFile(path, `${JSON.stringify(value)}\n`, false);
 }
 
-/** tmp + fsync + rename + fsync of the folder: for facts that were acknowledged, such as images and tags. */
-export function writeJsonDurably(path: string, value: unknown): void {
-  replaceFile(path, `${JSON.stringify(value)}\n`, true);
-}
-
 export function replaceFile(path: string, text: string, durable: boolean): void {
   const temporary = `${path}.tmp-${process.pid}-${serial++}`;
   const fd = openSync(temporary, 'wx', 0o600);

@@ -40,10 +40,3 @@ export async function nextRouteVersion(tx: Queryable): Promise<number> {
   );
   return row?.value ?? 0;
 }
-
-export async function routeVersion(db: Queryable): Promise<number> {
-  return (
-    (await first<{ value: number }>(db, "SELECT value FROM counters WHERE name = 'route_version'"))?.value ??
-    0
-  );
-}

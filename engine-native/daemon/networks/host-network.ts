@@ -1,6 +1,6 @@
 // What the host's network looks like: routes, MTU of the way out, name servers. Reads /proc, /sys and /etc; changes nothing.
 import { existsSync, readFileSync } from 'node:fs';
-import { type Cidr, parseCidr } from './cidr.ts';
+import type { Cidr } from './cidr.ts';
 
 const defaultMtu = 1500;
 /** Where a stub resolver keeps its real servers. */
@@ -77,10 +77,6 @@ export function routedCidrs(routes: Route[]): Cidr[] {
 
 export function isLinkThere(name: string): boolean {
   return existsSync(`/sys/class/net/${name}`);
-}
-
-export function configuredPool(pool: string): Cidr {
-  return parseCidr(pool);
 }
 
 export function readText(path: string): string {
