@@ -16,6 +16,10 @@ const image = {
   Labels: { from: 'image' },
   StopSignal: 'SIGQUIT',
   ExposedPorts: {},
+  Volumes: {},
+  OnBuild: [],
+  Shell: null,
+  Healthcheck: null,
 };
 
 function recordOf(body: object): ContainerRecord {

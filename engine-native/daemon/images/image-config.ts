@@ -13,11 +13,17 @@ export interface ImageDefaults {
   Labels: Record<string, string>;
   StopSignal: string;
   ExposedPorts: Record<string, object>;
+  Volumes: Record<string, object>;
+  OnBuild: string[];
+  Shell: string[] | null;
+  /** As the image's author wrote it: `Test`, `Interval`, … */
+  Healthcheck: Record<string, unknown> | null;
 }
 
 export interface ImageConfig {
   architecture: string;
   os: string;
+  variant: string;
   created: string;
   author: string;
   defaults: ImageDefaults;
@@ -34,6 +40,7 @@ export function parseImageConfig(value: unknown): ImageConfig {
   return {
     architecture: fields.text('architecture') ?? '',
     os: fields.text('os') ?? 'linux',
+    variant: fields.text('variant') ?? '',
     created: fields.text('created') ?? '',
     author: fields.text('author') ?? '',
     defaults: {
@@ -45,6 +52,10 @@ export function parseImageConfig(value: unknown): ImageConfig {
       Labels: config.map('Labels') ?? {},
       StopSignal: config.text('StopSignal') ?? '',
       ExposedPorts: (config.object('ExposedPorts')?.raw() ?? {}) as Record<string, object>,
+      Volumes: (config.object('Volumes')?.raw() ?? {}) as Record<string, object>,
+      OnBuild: config.texts('OnBuild') ?? [],
+      Shell: config.texts('Shell') ?? null,
+      Healthcheck: config.object('Healthcheck')?.raw() ?? null,
     },
     diffIds,
     history: fields.objects('history').map((entry) => ({

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { canonicalJson, digestOf, parseImageConfig } from './image-config.ts';
 import { readImageFile } from './image-file.ts';
-import { normaliseReference, splitReference } from './references.ts';
+import { familiarReference, normaliseReference, parseReference, splitReference } from './references.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'images-'));
 after(() => rmSync(dir, { recursive: true }));
@@ -26,6 +26,30 @@ test('names have one normal form', () => {
   });
   for (const wrong of ['', 'App', 'a b', 'app:', '../x', 'app:-x'])
     assert.throws(() => normaliseReference(wrong), /not an image name/);
+});
+
+test('a name says which registry and repository it means', () => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const meaning = [
+    ['app', { domain: 'docker.io', path: 'library/app' }],
+    ['team/app:v1', { domain: 'docker.io', path: 'team/app', tag: 'v1' }],
+    ['index.docker.io/app', { domain: 'docker.io', path: 'library/app' }],
+    ['localhost/app', { domain: 'localhost', path: 'app' }],
+    [`h.example:5000/a/b:t@${digest}`, { domain: 'h.example:5000', path: 'a/b', tag: 't', digest }],
+    ['[::1]:5000/app', { domain: '[::1]:5000', path: 'app' }],
+  ] as const;
+  for (const [raw, wanted] of meaning) assert.deepEqual(parseReference(raw), wanted);
+  assert.equal(familiarReference(parseReference(`docker.io/library/app:v1@${digest}`)), `app:v1@${digest}`);
+  assert.equal(familiarReference(parseReference('docker.io/library/a/b')), 'library/a/b');
+  for (const wrong of [
+    'app@sha256:12',
+    'h.example:5000/',
+    'a//b',
+    'h.example:x/app',
+    'app@md5:abc',
+    '-h.x/app',
+  ])
+    assert.throws(() => parseReference(wrong), /invalid reference format/);
 });
 
 test('the order in which a config was written does not change its id', () => {
