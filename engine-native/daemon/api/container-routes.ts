@@ -8,7 +8,7 @@ import { inspectContainer, summariseContainer, topContainer } from '../container
 import { parseCreate } from '../containers/parse-create.ts';
 import { type RemoveParts, removeContainer } from '../containers/remove-container.ts';
 import { selectContainers } from '../containers/select-containers.ts';
-import { type StartParts, startContainer } from '../containers/start-container.ts';
+import { namesOf, type StartParts, startContainer } from '../containers/start-container.ts';
 import { statsOf } from '../containers/stats.ts';
 import {
   pauseContainer,
@@ -159,6 +159,7 @@ function rename(container: Container, query: URLSearchParams, parts: ContainerAp
   const oldName = `/${container.record.name}`;
   parts.registry.rename(container, name);
   parts.files.save(container.record);
+  parts.networks.rename(container.id, namesOf(container));
   publishContainer(parts.events, container, 'rename', { oldName });
   return { status: 204 };
 }

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJson, writeJson } from '../files.ts';
-import type { Endpoint } from '../networks/networks.ts';
+import type { Endpoint } from '../networks/endpoint.ts';
 import type { ExitRecord } from '../runtime/shim.ts';
 import type { ContainerRecord } from './container-config.ts';
 

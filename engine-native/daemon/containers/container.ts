@@ -1,7 +1,7 @@
 // One container while the daemon lives: its record, what it is doing now, and who waits for it. Changed only by the files of this folder.
 import type { Socket } from 'node:net';
 import { AppError } from '@berth/kit/errors.ts';
-import type { Endpoint } from '../networks/networks.ts';
+import type { Endpoint } from '../networks/endpoint.ts';
 import type { AttachStreams, Shim } from '../runtime/shim.ts';
 import type { ContainerRecord } from './container-config.ts';
 

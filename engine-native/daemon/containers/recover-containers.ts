@@ -11,6 +11,7 @@ import type { ContainerFiles } from './container-files.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import type { ContainerFinisher } from './finish-container.ts';
 import { shouldStartWithDaemon } from './restart-policy.ts';
+import { namesOf } from './start-container.ts';
 import type { UsernsRanges } from './userns-ranges.ts';
 
 export interface RecoverParts {
@@ -88,7 +89,8 @@ async function adopt(container: Container, shim: Shim, parts: RecoverParts): Pro
     container.record.life.startedAt = state.startedAt;
     const endpoint = files.runRecord(container.id)?.endpoint;
     container.endpoint = endpoint;
-    if (endpoint) networks.adopt(endpoint);
+    if (endpoint)
+      networks.adopt(Object.assign(endpoint, { containerId: container.id, names: namesOf(container) }));
     finisher.watch(container, shim); // a shim whose container has exited answers at once
     return true;
   } catch {

@@ -120,8 +120,13 @@ async function joinNetwork(container: Container, { networks }: StartParts): Prom
   if (NetworkMode === 'host') return { mode: 'host' };
   if (NetworkMode === 'none' || NetworkMode.startsWith('container:')) return { mode: 'none' };
   const network = networks.get(NetworkMode);
-  container.endpoint = await networks.join(network);
+  container.endpoint = await networks.join(network, container.id, namesOf(container));
   return networks.specOf(network, container.endpoint, container.id);
+}
+
+/** What the container answers to on its networks. */
+export function namesOf({ id, record }: Container): string[] {
+  return [...new Set([record.name, id.slice(0, 12), record.config.Hostname])].filter((name) => name !== '');
 }
 
 function writeEtcFiles(container: Container, { files }: StartParts): void {

@@ -9,6 +9,9 @@ export interface NetworkRecord {
   bridge: string;
   subnet: string;
   gateway: string;
+  /** Only with IPv6. */
+  subnet6?: string;
+  gateway6?: string;
   internal: boolean;
   labels: Record<string, string>;
   options: Record<string, string>;

@@ -9,6 +9,8 @@ import type { NetworkSpec } from '../runtime/container-spec.ts';
 import type { Helper } from '../runtime/helper.ts';
 import { AddressPool, macOf } from './address-pool.ts';
 import { type Cidr, formatCidr, formatIp, freeBlock, overlaps, parseCidr } from './cidr.ts';
+import { dnsViewOf, type NetworkDnsView } from './dns-view.ts';
+import type { Endpoint } from './endpoint.ts';
 import { isLinkThere, outboundMtu } from './host-network.ts';
 import { isIccOff, type NetworkRecord } from './network.ts';
 import { nftRuleset } from './nft-ruleset.ts';
@@ -16,15 +18,6 @@ import { nftRuleset } from './nft-ruleset.ts';
 export const defaultNetworkName = 'bridge';
 const defaultPrefix = 20; // the network everything lands on when nothing is said
 const createdPrefix = 24;
-
-export interface Endpoint {
-  networkId: string;
-  networkName: string;
-  address: string;
-  prefix: number;
-  gateway: string;
-  mac: string;
-}
 
 export interface NetworkRequest {
   name: string;
@@ -44,6 +37,8 @@ export class Networks {
   readonly #addresses = new Map<string, AddressPool>();
   /** Networks whose bridge and rules stand in the kernel, or are being put there. */
   readonly #ready = new Map<string, Promise<void>>();
+  readonly #endpoints = new Set<Endpoint>();
+  readonly #listeners = new Set<() => void>();
   #lastApply: Promise<void> = Promise.resolve();
   #forwarding = false;
 
@@ -77,6 +72,26 @@ export class Networks {
     return record;
   }
 
+  /** Calls back after each change of what `dnsView` says; returns how to stop it. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  dnsView(): NetworkDnsView[] {
+    return this.list().map((record) => dnsViewOf(record, this.#endpoints));
+  }
+
+  /** The container answers to other names from now on. */
+  rename(containerId: string, names: string[]): void {
+    for (const endpoint of this.#endpoints) if (endpoint.containerId === containerId) endpoint.names = names;
+    this.#changed();
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
   /** Creates the record and its rules; the bridge device comes with the first container. */
   async create(request: NetworkRequest): Promise<NetworkRecord> {
     if (!/^[a-zA-Z0-9][\w.-]{0,127}$/.test(request.name))
@@ -96,24 +111,30 @@ export class Networks {
     this.#addresses.delete(record.id);
     this.#ready.delete(record.id);
     this.#save();
+    this.#changed();
     if (!wasReady) return;
     await this.#helper.removeBridge(record.bridge);
     await this.#applyRules();
   }
 
   /** Makes the network usable and takes an address on it. */
-  async join(record: NetworkRecord): Promise<Endpoint> {
+  async join(record: NetworkRecord, containerId: string, names: string[]): Promise<Endpoint> {
     await this.#ensureReady(record);
     const pool = this.#addressesOf(record);
     const address = pool.take();
-    return {
+    const endpoint: Endpoint = {
+      containerId,
       networkId: record.id,
       networkName: record.name,
       address,
       prefix: parseCidr(record.subnet).prefix,
       gateway: record.gateway,
       mac: macOf(address),
+      names,
     };
+    this.#endpoints.add(endpoint);
+    this.#changed();
+    return endpoint;
   }
 
   /** Notes the address of a container that is running already, at start. */
@@ -121,6 +142,8 @@ export class Networks {
     const record = this.#records.get(endpoint.networkId);
     if (!record) return;
     this.#addressesOf(record).adopt(endpoint.address);
+    this.#endpoints.add(endpoint);
+    this.#changed();
     void this.#ensureReady(record).catch((err: unknown) =>
       this.#log.error({ err, network: record.name }, 'network of a running container cannot be restored'),
     );
@@ -128,6 +151,8 @@ export class Networks {
 
   release(endpoint: Endpoint): void {
     this.#addresses.get(endpoint.networkId)?.release(endpoint.address);
+    this.#endpoints.delete(endpoint);
+    this.#changed();
   }
 
   specOf(record: NetworkRecord, endpoint: Endpoint, containerId: string): NetworkSpec {
@@ -223,6 +248,7 @@ export class Networks {
     };
     this.#keep(record);
     this.#save();
+    this.#changed();
     return record;
   }
 
