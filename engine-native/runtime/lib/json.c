@@ -233,7 +233,12 @@ static int parse_number(struct parser *p, struct json *value) {
     value->type = whole ? JSON_INT : JSON_DOUBLE;
     if (whole)
         value->integer = strtoll(copy, NULL, 10);
-    else
+    if (whole && errno == ERANGE && copy[0] != '-') {
+        errno = 0;
+        value->type = JSON_UINT;
+        value->uint = strtoull(copy, NULL, 10);
+    }
+    if (!whole)
         value->number = strtod(copy, NULL);
     return errno == ERANGE ? fail(p, "number out of range") : 0;
 }

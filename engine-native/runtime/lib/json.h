@@ -10,7 +10,17 @@
 
 #include "err.h"
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+/* JSON_UINT is a whole number that only an unsigned 64-bit integer can hold. */
+enum json_type {
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_INT,
+    JSON_UINT,
+    JSON_DOUBLE,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 struct json {
     enum json_type type;
@@ -21,6 +31,7 @@ struct json {
     union {
         bool boolean;
         int64_t integer;
+        uint64_t uint;
         double number;
         struct {
             const char *text; /* NUL-terminated */
@@ -61,6 +72,8 @@ int json_need_int(const struct json *object, const char *key, int64_t min, int64
                   struct err *err);
 int json_opt_int(const struct json *object, const char *key, int64_t min, int64_t max, int64_t *out,
                  struct err *err);
+/* The whole range of 64 bits; -1 reads as its largest value, as Go's tools write "no limit" either way. */
+int json_opt_uint(const struct json *object, const char *key, uint64_t *out, struct err *err);
 int json_opt_bool(const struct json *object, const char *key, bool *out, struct err *err);
 int json_need_object(const struct json *object, const char *key, const struct json **out, struct err *err);
 int json_opt_object(const struct json *object, const char *key, const struct json **out, struct err *err);

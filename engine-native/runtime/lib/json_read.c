@@ -60,6 +60,16 @@ int json_need_int(const struct json *object, const char *key, int64_t min, int64
     return json_get(object, key) ? json_opt_int(object, key, min, max, out, err) : missing(key, err);
 }
 
+int json_opt_uint(const struct json *object, const char *key, uint64_t *out, struct err *err) {
+    const struct json *value = json_get(object, key);
+    if (!value)
+        return 0;
+    if (value->type != JSON_UINT && (value->type != JSON_INT || value->integer < -1))
+        return err_set(err, ERR_BAD_REQUEST, "\"%s\" must be a whole number that is not negative", key);
+    *out = value->type == JSON_UINT ? value->uint : (uint64_t)value->integer;
+    return 0;
+}
+
 int json_opt_bool(const struct json *object, const char *key, bool *out, struct err *err) {
     const struct json *value = NULL;
     if (opt_typed(object, key, JSON_BOOL, "true or false", &value, err) < 0)

@@ -14,6 +14,7 @@
 #include "../lib/cleanup.h"
 #include "devices.h"
 #include "kernel.h"
+#include "protect.h"
 #include "resolve.h"
 
 struct setup {
@@ -23,24 +24,11 @@ struct setup {
     int root, proc, dev, pts;
 };
 
-/* Attaches `mount` on the directory or file behind `target`, and closes target. */
-static int attach(int mount, int target, const char *path, struct err *err) {
-    auto_close int on = target;
-
-    if (mount < 0)
-        return err_sys(err, errno, "cannot make the mount for \"%s\"", path);
-    if (on < 0)
-        return -1; /* err is set by who resolved it */
-    if (k_move_mount(mount, on, "", MOVE_MOUNT_T_EMPTY_PATH))
-        return err_sys(err, errno, "cannot mount \"%s\"", path);
-    return 0;
-}
-
 static int mount_proc(struct setup *s, struct err *err) {
     if (mounts_need_host_proc(s->spec))
         return 0; /* attached with the other sources, at the end */
     s->proc = k_new_mount("proc", NULL, MOUNT_ATTR_SAFE);
-    return attach(s->proc, s->proc < 0 ? -1 : resolve_plain_dir(s->root, "/proc", err), "/proc", err);
+    return protect_attach(s->proc, s->proc < 0 ? -1 : resolve_plain_dir(s->root, "/proc", err), "/proc", err);
 }
 
 static int mount_below_dev(struct setup *s, const char *name, const char *type, const char *const options[],
@@ -64,7 +52,7 @@ static int mount_dev(struct setup *s, struct err *err) {
     const char *mqueue_options[] = {NULL};
 
     s->dev = k_new_mount("tmpfs", dev_options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME);
-    if (attach(s->dev, s->dev < 0 ? -1 : resolve_plain_dir(s->root, "/dev", err), "/dev", err) ||
+    if (protect_attach(s->dev, s->dev < 0 ? -1 : resolve_plain_dir(s->root, "/dev", err), "/dev", err) ||
         devices_fill(s->spec, s->dev, s->root, &s->next, err))
         return -1;
     (void)snprintf(shm_size, sizeof(shm_size), "%lld", (long long)s->spec->shm_size);
@@ -85,9 +73,9 @@ static int mount_cgroups(struct setup *s, const int *sources, struct err *err) {
     if (s->cgroup->version == 0)
         return 0;
     if (s->cgroup->version == 2)
-        return attach(sources[0], resolve_plain_dir(s->root, path, err), path, err);
+        return protect_attach(sources[0], resolve_plain_dir(s->root, path, err), path, err);
     auto_close int tmpfs = k_new_mount("tmpfs", options, MOUNT_ATTR_SAFE);
-    if (attach(tmpfs, tmpfs < 0 ? -1 : resolve_plain_dir(s->root, path, err), path, err))
+    if (protect_attach(tmpfs, tmpfs < 0 ? -1 : resolve_plain_dir(s->root, path, err), path, err))
         return -1;
     for (int kind = 0; kind < CGROUP_KINDS; kind++) {
         const char *name = cgroup_controller_name(kind);
@@ -105,7 +93,7 @@ static int mount_sys(struct setup *s, const int *cgroup_sources, struct err *err
     if (!mounts_need_host_sys(s->spec)) {
         unsigned flags = MOUNT_ATTR_SAFE | (s->spec->privileged ? 0 : MOUNT_ATTR_RDONLY);
         auto_close int sys = k_new_mount("sysfs", NULL, flags);
-        if (attach(sys, sys < 0 ? -1 : resolve_plain_dir(s->root, "/sys", err), "/sys", err))
+        if (protect_attach(sys, sys < 0 ? -1 : resolve_plain_dir(s->root, "/sys", err), "/sys", err))
             return -1;
     }
     return mount_cgroups(s, cgroup_sources, err);
@@ -143,61 +131,27 @@ static int mount_volume(struct setup *s, const struct mount_spec *mount, struct 
         (void)close(target);
         return -1;
     }
-    return attach(from, target, mount->target, err);
+    return protect_attach(from, target, mount->target, err);
 }
 
 static int mount_host_views(struct setup *s, struct err *err) {
     if (mounts_need_host_sys(s->spec) &&
-        attach(*s->next++, resolve_plain_dir(s->root, "/sys", err), "/sys", err))
+        protect_attach(*s->next++, resolve_plain_dir(s->root, "/sys", err), "/sys", err))
         return -1;
     if (mounts_need_host_proc(s->spec) &&
-        attach(*s->next++, resolve_plain_dir(s->root, "/proc", err), "/proc", err))
+        protect_attach(*s->next++, resolve_plain_dir(s->root, "/proc", err), "/proc", err))
         return -1;
     return 0;
-}
-
-/* Hides a file behind our own null device and a directory behind an empty read-only tmpfs, all of them one.
- */
-static int mask_path(struct setup *s, const char *path, int *empty, struct err *err) {
-    auto_close int target = resolve_plain(s->root, path);
-    struct stat st;
-
-    if (target < 0 || fstat(target, &st))
-        return 0; /* this kernel has no such path */
-    if (S_ISDIR(st.st_mode)) {
-        auto_close int mount = *empty >= 0 ? k_open_tree(*empty, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)
-                                           : k_new_mount("tmpfs", NULL, MOUNT_ATTR_SAFE | MOUNT_ATTR_RDONLY);
-        if (attach(mount, steal_fd(&target), path, err))
-            return -1;
-        if (*empty < 0)
-            *empty = steal_fd(&mount);
-        return 0;
-    }
-    auto_close int null = k_open_tree(s->dev, "null", OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW);
-    if (null < 0 || fstat(null, &st) || !S_ISCHR(st.st_mode))
-        return err_sys(err, errno, "cannot use /dev/null to hide \"%s\"", path);
-    return attach(null, steal_fd(&target), path, err);
-}
-
-static int protect_path(struct setup *s, const char *path, struct err *err) {
-    auto_close int target = resolve_plain(s->root, path);
-
-    if (target < 0)
-        return 0;
-    auto_close int copy = k_open_tree(target, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE);
-    if (copy < 0 || k_mount_setattr(copy, AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0))
-        return err_sys(err, errno, "cannot make \"%s\" read-only", path);
-    return attach(copy, steal_fd(&target), path, err);
 }
 
 static int protect_paths(struct setup *s, struct err *err) {
     auto_close int empty = -1;
 
     for (char **path = s->spec->readonly; *path; path++)
-        if (protect_path(s, *path, err))
+        if (protect_readonly(s->root, *path, err))
             return -1;
     for (char **path = s->spec->masked; *path; path++)
-        if (mask_path(s, *path, &empty, err))
+        if (protect_mask(s->root, s->dev, *path, &empty, err))
             return -1;
     return 0;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../seccomp/filter.h"
+#include "../seccomp/profile.h"
 
 /* Straight system calls: a libc would signal its threads, and there are none. */
 static int set_ids(uid_t uid, gid_t gid, const gid_t *groups, size_t count) {
@@ -63,21 +64,44 @@ static int drop_bounding(uint64_t own, uint64_t keep) {
     return 0;
 }
 
-/* Inheritable and ambient stay empty: a non-empty inheritable set would hand capabilities to any file that
- * asks. */
-static int set_capabilities(uint64_t set) {
+/* Unless somebody names them, inheritable and ambient stay empty: a non-empty inheritable set would hand
+ * capabilities to any file that asks. */
+static struct capability_sets wanted_sets(const struct privileges *p, const struct identity *identity) {
+    if (p->sets)
+        return *p->sets;
+    uint64_t own = identity->uid == 0 ? p->capabilities : 0;
+    return (struct capability_sets){.bounding = p->capabilities, .effective = own, .permitted = own};
+}
+
+/* What we do not have nobody gets: a host that lacks a capability starts its containers without it. */
+static int set_capabilities(const struct capability_sets *sets, uint64_t own) {
     struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    uint64_t permitted = own & sets->permitted, effective = permitted & sets->effective,
+             inheritable = own & sets->inheritable;
     struct __user_cap_data_struct data[2] = {
-        {.effective = (uint32_t)set, .permitted = (uint32_t)set},
-        {.effective = (uint32_t)(set >> 32), .permitted = (uint32_t)(set >> 32)},
+        {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
+        {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32), (uint32_t)(inheritable >> 32)},
     };
 
-    return (int)syscall(SYS_capset, &head, data);
+    if (syscall(SYS_capset, &head, data))
+        return -1;
+    for (unsigned long cap = 0; cap < 64; cap++)
+        if ((sets->ambient & permitted & inheritable & (1ULL << cap)) &&
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0))
+            return -1;
+    return 0;
+}
+
+static int load_filter(const struct privileges *p, uint64_t keep, struct err *err) {
+    if (p->seccomp && (p->program ? seccomp_program_load(p->program) : seccomp_load(keep)))
+        return err_sys(err, errno, "cannot load the system call filter");
+    return 0;
 }
 
 int privileges_drop(const struct privileges *p, const struct identity *identity, struct err *err) {
     uint64_t own = own_bounding_set();
-    uint64_t keep = own & p->capabilities;
+    struct capability_sets sets = wanted_sets(p, identity);
+    uint64_t keep = own & sets.bounding;
 
     set_rlimits(p);
     /* The host's session keyring came along. The filter refuses keyctl; without one the keyring must be
@@ -86,18 +110,19 @@ int privileges_drop(const struct privileges *p, const struct identity *identity,
         (void)syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     /* Without no_new_privs a filter can only be loaded while CAP_SYS_ADMIN is still here. */
-    if (p->seccomp && !p->no_new_privileges && seccomp_load(keep))
-        return err_sys(err, errno, "cannot load the system call filter");
+    if (!p->no_new_privileges && load_filter(p, keep, err))
+        return -1;
     if (drop_bounding(own, keep))
         return err_sys(err, errno, "cannot drop capabilities");
+    /* Another user than root loses its permitted set with the change, unless it is kept for the moment. */
+    if (sets.permitted && identity->uid != 0)
+        (void)prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
     if (set_ids(identity->uid, identity->gid, identity->groups, (size_t)identity->group_count))
         return err_sys_as(err, ERR_IMAGE_USER, errno, "cannot become user %u, group %u of the container",
                           identity->uid, identity->gid);
-    if (set_capabilities(identity->uid == 0 ? keep : 0))
+    if (set_capabilities(&sets, own))
         return err_sys(err, errno, "cannot set capabilities");
     if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         return err_sys(err, errno, "cannot set no_new_privs");
-    if (p->seccomp && p->no_new_privileges && seccomp_load(keep))
-        return err_sys(err, errno, "cannot load the system call filter");
-    return 0;
+    return p->no_new_privileges ? load_filter(p, keep, err) : 0;
 }

@@ -9,9 +9,17 @@
 #include "identity.h"
 #include "spec.h"
 
+struct capability_sets {
+    uint64_t bounding, effective, permitted, inheritable, ambient;
+};
+
+struct seccomp_program;
+
 struct privileges {
-    uint64_t capabilities;
+    uint64_t capabilities; /* bounding; root has them effective and permitted, another user none */
+    const struct capability_sets *sets; /* instead of that: each set for itself, whoever the user is */
     bool no_new_privileges, seccomp;
+    const struct seccomp_program *program; /* the filter; NULL: our own for `capabilities` */
     const struct rlimit_spec *rlimits;
     size_t rlimit_count;
 };
