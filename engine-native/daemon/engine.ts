@@ -64,7 +64,6 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
       stopQuotas();
       parts.finisher.stopWatching();
       server.close();
-      parts.files.flush();
       await leaveHostClean(parts, root, log);
       await helperProcess.stop();
     },

@@ -1,10 +1,10 @@
 // Where a container's files lie (PROTOCOL.md, "Folders") and how its record is kept. Everything that touches those folders from Node is here.
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { readJson, writeJson } from '../files.ts';
+import { overwriteJson, readJson, writeJson } from '../files.ts';
 import type { Endpoint } from '../networks/endpoint.ts';
 import type { ExitRecord } from '../runtime/shim.ts';
-import type { ContainerRecord } from './container-config.ts';
+import type { ContainerRecord, LifeRecord } from './container-config.ts';
 
 /** Written before a start and gone after the end: its presence says that a shim runs, is starting, or has died. */
 export interface RunRecord {
@@ -12,10 +12,12 @@ export interface RunRecord {
   startedAt: string;
 }
 
+const retiredPrefix = '.retired-';
+
 export class ContainerFiles {
   readonly #stateRoot: string;
   readonly #runRoot: string;
-  readonly #dirty = new Map<string, ContainerRecord>();
+  #retired = 0;
 
   constructor(root: string, run: string) {
     this.#stateRoot = join(root, 'containers');
@@ -51,48 +53,41 @@ export class ContainerFiles {
   }
 
   save(record: ContainerRecord): void {
-    this.#dirty.delete(record.id);
     writeJson(join(this.stateDir(record.id), 'config.json'), record);
   }
 
-  /** Saves after the current request: a start must not wait for a file that only a reboot needs. */
-  saveSoon(record: ContainerRecord): void {
-    if (this.#dirty.size === 0) setImmediate(() => this.flush());
-    this.#dirty.set(record.id, record);
-  }
-
-  flush(): void {
-    for (const record of this.#dirty.values()) {
-      try {
-        this.save(record);
-      } catch {
-        // its folder was removed meanwhile, or the disk is full: the shim's own records stand
-      }
+  /** Keeps what has just happened to a container. A start and an end pay for one small write. */
+  saveLife(record: ContainerRecord): void {
+    try {
+      overwriteJson(join(this.stateDir(record.id), 'life.json'), record.life);
+    } catch {
+      // its folder was removed meanwhile, or the disk is full: the shim's own records stand
     }
-    this.#dirty.clear();
-  }
-
-  forget(id: string): void {
-    this.#dirty.delete(id);
   }
 
   /** Ids of every state folder; unreadable ones have no record. */
   loadAll(): { id: string; record: ContainerRecord | undefined }[] {
-    return readdirSync(this.#stateRoot).map((id) => ({
-      id,
-      record: readJson<ContainerRecord>(join(this.stateDir(id), 'config.json')),
-    }));
+    return readdirSync(this.#stateRoot).map((id) => ({ id, record: this.#load(id) }));
+  }
+
+  #load(id: string): ContainerRecord | undefined {
+    const record = readJson<ContainerRecord>(join(this.stateDir(id), 'config.json'));
+    const life = readJson<LifeRecord>(join(this.stateDir(id), 'life.json'));
+    return record && life ? { ...record, life } : record;
   }
 
   runIds(): string[] {
-    return readdirSync(this.#runRoot);
+    const names = readdirSync(this.#runRoot);
+    for (const name of names.filter((one) => one.startsWith(retiredPrefix)))
+      rmSync(join(this.#runRoot, name), { recursive: true, force: true });
+    return names.filter((name) => !name.startsWith(retiredPrefix));
   }
 
   /** A clean RUN folder for a new start; an old exit record must not be taken for the new run's. */
   prepareRun(id: string, run: RunRecord): void {
     rmSync(this.runDir(id), { recursive: true, force: true });
     rmSync(join(this.stateDir(id), 'exit.json'), { force: true });
-    mkdirSync(join(this.runDir(id), 'merged'), { recursive: true, mode: 0o700 });
+    mkdirSync(this.runDir(id), { recursive: true, mode: 0o700 });
     writeFileSync(join(this.runDir(id), 'run.json'), JSON.stringify(run));
   }
 
@@ -100,8 +95,15 @@ export class ContainerFiles {
     return readJson<RunRecord>(join(this.runDir(id), 'run.json'));
   }
 
+  /** Gone at once for everybody who looks; its files go when nobody waits. */
   clearRun(id: string): void {
-    rmSync(this.runDir(id), { recursive: true, force: true });
+    const retired = join(this.#runRoot, `${retiredPrefix}${process.pid}-${this.#retired++}`);
+    try {
+      renameSync(this.runDir(id), retired);
+    } catch {
+      return; // it never started
+    }
+    setImmediate(() => rmSync(retired, { recursive: true, force: true }));
   }
 
   /** What the shim wrote about the end of the latest run, if it did. */
@@ -121,7 +123,6 @@ export class ContainerFiles {
 
   /** Moves a state folder out of sight in one step; the slow removal of the result is the caller's. */
   bury(id: string): string {
-    this.forget(id);
     const grave = join(this.#stateRoot, `.dead-${id}`);
     renameSync(this.stateDir(id), grave);
     return grave;

@@ -84,7 +84,7 @@ export class ContainerFinisher {
     publishContainer(events, container, 'die', { exitCode: String(exit.exitCode) }, atMs);
     const willRestart = shouldRestart(container.record);
     if (willRestart) container.status = 'restarting';
-    files.saveSoon(container.record);
+    files.saveLife(container.record);
     container.settle('next-exit');
     if (willRestart) {
       this.#scheduleRestart(container, atMs);
@@ -126,7 +126,7 @@ export class ContainerFinisher {
     clearTimeout(container.restartTimer);
     container.restartTimer = undefined;
     container.status = 'exited';
-    this.#parts.files.saveSoon(container.record);
+    this.#parts.files.saveLife(container.record);
     container.settle('not-running');
   }
 }

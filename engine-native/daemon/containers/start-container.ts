@@ -79,7 +79,7 @@ async function start(container: Container, parts: StartParts): Promise<void> {
     oomKilled: false,
   });
   publishContainer(events, container, 'start');
-  files.saveSoon(container.record);
+  files.saveLife(container.record);
   if (shim) {
     container.connectPendingAttaches(shim);
     finisher.watch(container, shim);
@@ -207,7 +207,7 @@ function failStart(container: Container, parts: StartParts, error: unknown): unk
   const { life } = container.record;
   life.exitCode = startFailureExitCode(error);
   life.error = startFailureText(error);
-  files.saveSoon(container.record);
+  files.saveLife(container.record);
   container.rejectPendingAttaches(life.error);
   if (!(error instanceof RuntimeFailure)) return error;
   return new AppError(error.code, life.error, { cause: error });

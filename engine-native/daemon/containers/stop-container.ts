@@ -89,7 +89,7 @@ async function resume(container: Container): Promise<void> {
 function markStopped(container: Container, { files }: StopParts): void {
   if (container.record.life.stoppedByUser) return;
   container.record.life.stoppedByUser = true;
-  files.saveSoon(container.record);
+  files.saveLife(container.record);
 }
 
 async function killAndWait(container: Container, ended: Promise<unknown>): Promise<void> {

@@ -31,8 +31,7 @@ static int write_file(int fd, const char *data, size_t len) {
     return 0;
 }
 
-int record_write_file(const char *dir, const char *name, const char *data, size_t len, bool durable,
-                      struct err *err) {
+int record_write_file(const char *dir, const char *name, const char *data, size_t len, struct err *err) {
     char temporary[64];
     auto_close int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -41,8 +40,7 @@ int record_write_file(const char *dir, const char *name, const char *data, size_
         return err_sys(err, errno, "cannot open \"%s\"", dir);
     auto_close int fd =
         openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || write_file(fd, data, len) || (durable && fsync(fd)) ||
-        renameat(dir_fd, temporary, dir_fd, name) || (durable && fsync(dir_fd)))
+    if (fd < 0 || write_file(fd, data, len) || renameat(dir_fd, temporary, dir_fd, name))
         return err_sys(err, errno, "cannot write \"%s/%s\"", dir, name);
     return 0;
 }
@@ -55,7 +53,15 @@ int exit_record_write(const struct exit_record *record, const char *dir, struct 
     json_close_object(&out);
     if (json_out_finish(&out, err))
         return -1;
-    return record_write_file(dir, "exit.json", out.data, out.len, true, err);
+    return record_write_file(dir, "exit.json", out.data, out.len, err);
+}
+
+void exit_record_sync(const char *dir) {
+    auto_close int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    auto_close int fd = dir_fd < 0 ? -1 : openat(dir_fd, "exit.json", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd >= 0 && fsync(fd) == 0)
+        (void)fsync(dir_fd);
 }
 
 void exit_record_forget(const char *dir) {

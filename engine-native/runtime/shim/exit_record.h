@@ -1,4 +1,4 @@
-/* What is known of a container's end, durable before anybody is told. */
+/* What is known of a container's end: in a file before anybody is told, on the disk soon after. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,13 +16,16 @@ struct exit_record {
 /* The members of the record, into an open object. */
 void exit_record_put(const struct exit_record *record, struct json_out *out);
 
-/* <dir>/exit.json by way of a temporary file, fsync and rename: a crash leaves the old state or the new one.
- */
+/* <dir>/exit.json by way of a temporary file and rename: a reader sees the old state or the new one. */
 int exit_record_write(const struct exit_record *record, const char *dir, struct err *err);
+
+/* Waits until the record is on the disk. Called after the end was told: the wait can take tens of
+ * milliseconds, and what a power loss could take before it is an exit code, in a machine that lost the
+ * container. */
+void exit_record_sync(const char *dir);
 
 /* Removes the record of an earlier run of the same container, which would look like the end of this one. */
 void exit_record_forget(const char *dir);
 
-/* Any small JSON file, the same way; without the fsync when it lies on a tmpfs. */
-int record_write_file(const char *dir, const char *name, const char *data, size_t len, bool durable,
-                      struct err *err);
+/* Any small JSON file, the same way. */
+int record_write_file(const char *dir, const char *name, const char *data, size_t len, struct err *err);

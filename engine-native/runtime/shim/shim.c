@@ -20,6 +20,8 @@
 /* A shim moves into its own cgroup when its container has lived for a moment: the move waits for the kernel
  * (some ms with cgroup v2), and neither a start nor a short command should pay for it. */
 #define SETTLE_MS 500
+/* The end is told first and synced to the disk then: a slow disk must not hold up who waits for it. */
+#define SYNC_MS 100
 /* Finished execs whose code can still be asked for. */
 #define EXECS_KEPT 128
 
@@ -93,6 +95,7 @@ static void on_main_finished(struct process *process) {
     for (struct client *client = client_list(); client; client = client->next)
         if (client->waiting)
             answer_wait(client);
+    shim.sync_at_ms = loop_now_ms() + SYNC_MS;
     shim.linger_until_ms = loop_now_ms() + LINGER_MS;
 }
 
@@ -187,7 +190,7 @@ static int write_state(struct err *err) {
     json_close_object(&out);
     if (json_out_finish(&out, err))
         return -1;
-    return record_write_file(c->spec.run_dir, "state.json", out.data, out.len, false, err);
+    return record_write_file(c->spec.run_dir, "state.json", out.data, out.len, err);
 }
 
 int shim_start(struct err *err) {
@@ -276,8 +279,7 @@ static int64_t end_ms(void) {
 static int next_timeout(void) {
     int64_t until = sooner(client_patience_ends(), sooner(shim.settle_at_ms, shim.await_until_ms));
 
-    until = sooner(until, shim.ended ? end_ms() : 0);
-
+    until = sooner(until, sooner(shim.sync_at_ms, shim.ended ? end_ms() : 0));
     if (until == 0)
         return -1;
     int64_t left = until - loop_now_ms();
@@ -286,6 +288,11 @@ static int next_timeout(void) {
 
 static bool is_due(int64_t at_ms) {
     return at_ms != 0 && loop_now_ms() >= at_ms;
+}
+
+static void sync_end(void) {
+    shim.sync_at_ms = 0;
+    exit_record_sync(shim.container.spec.state_dir);
 }
 
 static void do_what_is_due(void) {
@@ -299,6 +306,8 @@ static void do_what_is_due(void) {
         shim.settle_at_ms = 0;
         cgroup_leaf_join(&shim.leaf, &shim.container.cgroup);
     }
+    if (is_due(shim.sync_at_ms))
+        sync_end();
 }
 
 void shim_run(void) {
@@ -306,5 +315,7 @@ void shim_run(void) {
         loop_once(next_timeout());
         do_what_is_due();
     }
+    if (shim.sync_at_ms)
+        sync_end();
     cgroup_leaf_leave(&shim.leaf);
 }

@@ -21,6 +21,7 @@ struct shim {
     struct exit_record record;
     int64_t await_until_ms;  /* output is not read before an attach or this time; 0: it is */
     int64_t settle_at_ms;    /* when the shim moves into its own cgroup; 0: it has, or will not */
+    int64_t sync_at_ms;      /* when the record of the end is synced; 0: it is, or there is none yet */
     int64_t linger_until_ms; /* after the end: when the last readers are left alone */
 };
 
