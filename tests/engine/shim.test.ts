@@ -127,7 +127,10 @@ describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }
 
     it('says which user is missing', async () => {
       const missing = await refused(guest('id'), {}, { user: 'bob' });
-      assert.deepEqual(missing, ['image_user', 'user "bob" is not in the image\'s /etc/passwd']);
+      assert.deepEqual(missing, [
+        'image_user',
+        `unable to find user "bob": no matching entries in the image's passwd file`,
+      ]);
       assert.equal((await refused(guest('id'), {}, { user: '70000' }))[0], 'image_user');
     });
 

@@ -60,7 +60,7 @@ export function containerRoutes(parts: ContainerApiParts): Route[] {
     on('POST', '/rename', (container, { query }) => rename(container, query, parts)),
     on('POST', '/update', async (container, { request }) => ({
       status: 200,
-      body: await updateContainer(container, await readJsonBody(request), parts.files),
+      body: await updateContainer(container, await readJsonBody(request), parts),
     })),
     on('GET', '/top', (container) => {
       container.runningShim();

@@ -142,7 +142,7 @@ test('limits, mounts and switches reach the spec', () => {
     cpuQuota: 150_000,
     cpuPeriod: 100_000,
     cpuShares: 0,
-    pids: 0,
+    pids: -1,
   });
   assert.deepEqual(spec.mounts.slice(3), [
     { type: 'tmpfs', target: '/tmp', size: 67_108_864, mode: 1777, readonly: false },
@@ -168,14 +168,16 @@ test('what would weaken the host or cannot be done is refused by name', () => {
   const refused: [object, RegExp][] = [
     [{ Sysctls: { 'kernel.panic': '1' } }, /sysctl "kernel.panic"/],
     [{ CapAdd: ['FLY'] }, /capability "FLY"/],
-    [{ SecurityOpt: ['seccomp=/profile.json'] }, /security option/],
+    [{ SecurityOpt: ['seccomp=/profile.json'] }, /seccomp profile/],
     [{ Binds: ['data:/data'] }, /names a volume/],
     [{ PortBindings: { '80/tcp': [{ HostPort: '80' }] } }, /PortBindings/],
     [{ Mounts: [{ Type: 'volume', Target: '/x' }] }, /mount type "volume"/],
     [{ LogConfig: { Type: 'syslog' } }, /log driver "syslog"/],
-    [{ RestartPolicy: { Name: 'sometimes' } }, /restart policy "sometimes"/],
+    [{ RestartPolicy: { Name: 'sometimes' } }, /unknown policy 'sometimes'/],
     [{ Memory: 'much' }, /"HostConfig.Memory" must be a whole number/],
     [{ IpcMode: 'strange' }, /namespace mode "strange"/],
+    [{ DeviceCgroupRules: ['d 1:1 rwm'] }, /invalid device cgroup rule/],
+    [{ BlkioDeviceReadBps: [{ Path: '/dev/sda', Rate: 1 }] }, /BlkioDeviceReadBps/],
   ];
   for (const [hostConfig, message] of refused)
     assert.throws(() => buildSpec(recordOf({ Image: 'app', HostConfig: hostConfig }), around), message);

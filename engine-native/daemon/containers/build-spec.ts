@@ -12,8 +12,10 @@ import type {
 import type { ContainerRecord, HostConfig } from './container-config.ts';
 import { commandOf, mergeEnv } from './merge-image-config.ts';
 import { bindMounts, tmpfsMounts } from './parse-mounts.ts';
+import { parseDeviceRule } from './parse-resources.ts';
 import { parseSize } from './parse-size.ts';
 import { capabilitySet, checkSysctl, maskedPaths, readonlyPaths } from './security-defaults.ts';
+import { securityOptions } from './security-options.ts';
 
 export interface Surroundings {
   runDir: string;
@@ -68,13 +70,15 @@ export function buildSpec(record: ContainerRecord, around: Surroundings): Contai
     noNewPrivileges: options.noNewPrivileges,
     seccomp: options.seccomp,
     privileged: hostConfig.Privileged,
-    maskedPaths: hostConfig.Privileged ? [] : maskedPaths,
-    readonlyPaths: hostConfig.Privileged ? [] : readonlyPaths,
+    maskedPaths: hostConfig.Privileged ? [] : (hostConfig.MaskedPaths ?? maskedPaths),
+    readonlyPaths: hostConfig.Privileged ? [] : (hostConfig.ReadonlyPaths ?? readonlyPaths),
     devices: around.devices,
+    ...deviceRulesOf(hostConfig),
     sysctls: sysctlsOf(hostConfig, around, userns !== null),
     rlimits: rlimitsOf(hostConfig),
     oomScoreAdj: hostConfig.OomScoreAdj,
     cgroup: around.cgroup,
+    ...(hostConfig.CgroupnsMode === 'host' ? { cgroupns: 'host' as const } : {}),
     resources: resourcesOf(hostConfig),
     ...(hostConfig.LogConfig.Type === 'none' ? {} : { log: logOf(hostConfig, around.stateDir) }),
   };
@@ -87,11 +91,22 @@ function mainProcess(record: ContainerRecord, hostname: string, around: Surround
     env: processEnv(config.Env, hostname, config.Tty),
     cwd: config.WorkingDir || '/',
     user: config.User,
+    ...groupsOf(record.hostConfig),
     tty: config.Tty,
     rows: around.tty.rows,
     cols: around.tty.cols,
     stdin: config.OpenStdin,
   };
+}
+
+/** --group-add, for the main process and for every exec. */
+export function groupsOf({ GroupAdd }: HostConfig): { groups?: string[] } {
+  return GroupAdd && GroupAdd.length > 0 ? { groups: GroupAdd } : {};
+}
+
+function deviceRulesOf({ DeviceCgroupRules }: HostConfig): Pick<ContainerSpec, 'deviceRules'> {
+  const rules = DeviceCgroupRules ?? [];
+  return rules.length > 0 ? { deviceRules: rules.map(parseDeviceRule) } : {};
 }
 
 /** What every process of a container finds in its environment, execs included. */
@@ -127,24 +142,6 @@ function mountsOf(record: ContainerRecord, around: Surroundings, idmap: boolean)
   return [...etc, ...tmpfsMounts(hostConfig), ...bindMounts(hostConfig, idmap)];
 }
 
-function securityOptions(hostConfig: HostConfig): {
-  noNewPrivileges: boolean;
-  seccomp: 'default' | 'unconfined';
-} {
-  let noNewPrivileges = !hostConfig.Privileged;
-  let seccomp: 'default' | 'unconfined' = hostConfig.Privileged ? 'unconfined' : 'default';
-  for (const option of hostConfig.SecurityOpt) {
-    if (/^no-new-privileges([:=]true)?$/.test(option)) noNewPrivileges = true;
-    else if (/^no-new-privileges[:=]false$/.test(option)) noNewPrivileges = false;
-    else if (/^seccomp[:=]unconfined$/.test(option)) seccomp = 'unconfined';
-    else if (!/^(seccomp[:=]builtin|apparmor[:=].*|label[:=].*)$/.test(option))
-      throw new AppError('bad_request', `security option "${option.slice(0, 80)}" is not supported`, {
-        hint: 'use no-new-privileges or seccomp=unconfined',
-      });
-  }
-  return { noNewPrivileges, seccomp };
-}
-
 function sysctlsOf(hostConfig: HostConfig, around: Surroundings, userns: boolean): Record<string, string> {
   const hostNetwork = around.network.mode === 'host';
   for (const name of Object.keys(hostConfig.Sysctls))
@@ -171,18 +168,35 @@ function rlimitsOf(hostConfig: HostConfig): ContainerSpec['rlimits'] {
   return hasNofile ? given : [...given, { type: 'nofile', soft: defaultNofile, hard: defaultNofile }];
 }
 
-/** Docker's numbers as the kernel wants them; 0 = no limit. Also used by update. */
+/** Docker's numbers as the kernel wants them. Also used by update. */
 export function resourcesOf(hostConfig: HostConfig): ContainerSpec['resources'] {
   const { Memory, MemorySwap, NanoCpus, CpuQuota, CpuPeriod, CpuShares, PidsLimit } = hostConfig;
   const cpuPeriod = CpuPeriod || 100_000;
   return {
     memory: Memory,
     // Docker's rule: unset means as much swap as memory, -1 means no limit. Both count together.
-    memorySwap: MemorySwap === -1 ? 0 : MemorySwap || Memory * 2,
-    cpuQuota: NanoCpus > 0 ? Math.round((NanoCpus * cpuPeriod) / 1e9) : Math.max(0, CpuQuota),
+    memorySwap: MemorySwap || Memory * 2,
+    cpuQuota: NanoCpus > 0 ? Math.round((NanoCpus * cpuPeriod) / 1e9) : Math.max(-1, CpuQuota),
     cpuPeriod,
     cpuShares: CpuShares,
-    pids: PidsLimit < 0 ? 0 : PidsLimit || defaultPidsLimit,
+    pids: PidsLimit < 0 ? -1 : PidsLimit || defaultPidsLimit,
+    ...rareResources(hostConfig),
+  };
+}
+
+/** Limits that few ask for stay out of the spec of everybody else. */
+function rareResources(hostConfig: HostConfig): Partial<ContainerSpec['resources']> {
+  const { MemoryReservation, MemorySwappiness, OomKillDisable, CpusetCpus, CpusetMems, BlkioWeight } =
+    hostConfig;
+  return {
+    ...(MemoryReservation ? { memoryReservation: MemoryReservation } : {}),
+    ...(MemorySwappiness !== null && MemorySwappiness !== undefined && MemorySwappiness >= 0
+      ? { swappiness: MemorySwappiness }
+      : {}),
+    ...(OomKillDisable ? { oomKillDisable: true } : {}),
+    ...(CpusetCpus ? { cpusetCpus: CpusetCpus } : {}),
+    ...(CpusetMems ? { cpusetMems: CpusetMems } : {}),
+    ...(BlkioWeight ? { blkioWeight: BlkioWeight } : {}),
   };
 }
 

@@ -1,5 +1,15 @@
 // What a container was created with, in Docker's own words, as it is kept in config.json and shown by inspect. Only data.
 
+/** Times in nanoseconds, 0 = the default. Test: [] = inherit, NONE, CMD …, CMD-SHELL …. */
+export interface HealthConfig {
+  Test?: string[];
+  Interval?: number;
+  Timeout?: number;
+  StartPeriod?: number;
+  StartInterval?: number;
+  Retries?: number;
+}
+
 export interface ContainerConfig {
   Hostname: string;
   Domainname: string;
@@ -20,6 +30,7 @@ export interface ContainerConfig {
   StopSignal: string;
   /** Seconds; undefined = 10. */
   StopTimeout?: number;
+  Healthcheck?: HealthConfig;
 }
 
 export interface MountRequest {
@@ -45,6 +56,19 @@ export interface HostConfig {
   CpuPeriod: number;
   CpuShares: number;
   PidsLimit: number;
+  /** These were added after the first records were written: a record may lack them. */
+  MemoryReservation?: number;
+  MemorySwappiness?: number | null;
+  OomKillDisable?: boolean | null;
+  CpusetCpus?: string;
+  CpusetMems?: string;
+  BlkioWeight?: number;
+  DeviceCgroupRules?: string[];
+  GroupAdd?: string[];
+  CgroupnsMode?: string;
+  MaskedPaths?: string[] | null;
+  ReadonlyPaths?: string[] | null;
+  Annotations?: Record<string, string>;
   Binds: string[];
   Mounts: MountRequest[];
   Tmpfs: Record<string, string>;

@@ -35,6 +35,8 @@ export class Container {
   restartTimer: NodeJS.Timeout | undefined;
   /** Why the engine itself killed it ("disk quota exceeded"); shown as State.Error. */
   killReason = '';
+  /** The same, of the run that ended last: told to whoever waits. A start that failed is told to whoever started it. */
+  endReason = '';
   readonly execIds = new Set<string>();
   #pendingAttaches: PendingAttach[] = [];
   #lock: Promise<unknown> = Promise.resolve();
@@ -84,7 +86,7 @@ export class Container {
   }
 
   result(): WaitResult {
-    return { exitCode: this.record.life.exitCode, error: this.record.life.error };
+    return { exitCode: this.record.life.exitCode, error: this.endReason };
   }
 
   settle(condition: WaitCondition): void {

@@ -1,6 +1,7 @@
 // From a parsed create request to a container on disk that can be started. Called by POST /containers/create.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
@@ -13,10 +14,13 @@ import type { ContainerFiles } from './container-files.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
 import { mergeImageConfig } from './merge-image-config.ts';
+import { checkNamespaces } from './namespace-modes.ts';
 import { type CreateRequest, diskQuotaBytes } from './parse-create.ts';
 import { bindMounts, parseBind, tmpfsMounts } from './parse-mounts.ts';
+import { checkResources, parseDeviceRule } from './parse-resources.ts';
 import { randomName } from './random-name.ts';
 import { capabilitySet } from './security-defaults.ts';
+import { securityOptions } from './security-options.ts';
 import { signalNumber } from './signals.ts';
 import { type UsernsRanges, usernsLabel } from './userns-ranges.ts';
 
@@ -73,8 +77,10 @@ function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts)
     throw new AppError('bad_request', 'a container cannot both restart and be removed when it ends', {
       hint: 'leave out --rm or --restart',
     });
-  if (hostConfig.Memory > 0 && hostConfig.Memory < 6 * 1024 * 1024)
-    throw new AppError('bad_request', `a memory limit of ${hostConfig.Memory} bytes is less than 6 MiB`);
+  checkResources(hostConfig, cpus().length);
+  securityOptions(hostConfig);
+  for (const rule of hostConfig.DeviceCgroupRules ?? []) parseDeviceRule(rule);
+  checkNamespaces(hostConfig, parts);
   capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged);
   diskQuotaBytes(hostConfig.StorageOpt);
   resourcesOf(hostConfig);

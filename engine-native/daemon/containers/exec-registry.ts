@@ -6,7 +6,7 @@ import type { Events } from '../events.ts';
 import { JsonFields } from '../json-fields.ts';
 import type { ProcessSpec } from '../runtime/container-spec.ts';
 import { RuntimeFailure, startFailureExitCode, startFailureText } from '../runtime/runtime-failure.ts';
-import { processEnv } from './build-spec.ts';
+import { groupsOf, processEnv } from './build-spec.ts';
 import type { Container } from './container.ts';
 import { publishContainer } from './describe-event.ts';
 import { mergeEnv } from './merge-image-config.ts';
@@ -61,6 +61,7 @@ export class ExecRegistry {
         env: processEnv(mergeEnv(config.Env, fields.texts('Env') ?? []), config.Hostname, tty),
         cwd: fields.text('WorkingDir') || config.WorkingDir || '/',
         user: fields.text('User') || config.User,
+        ...groupsOf(container.record.hostConfig),
         tty,
         rows: Number(size[0] ?? 0),
         cols: Number(size[1] ?? 0),

@@ -76,7 +76,7 @@ export class ContainerFinisher {
     life.exitCode = exit.exitCode;
     life.oomKilled = exit.oomKilled;
     life.finishedAt = exit.finishedAt;
-    life.error = container.killReason;
+    life.error = container.endReason = container.killReason;
     container.killReason = '';
     files.clearRun(container.id);
     const atMs = Date.parse(exit.finishedAt) || Date.now();

@@ -2,6 +2,7 @@
 import { AppError } from '@berth/kit/errors.ts';
 import type { ImageDefaults } from '../images/image-config.ts';
 import type { ContainerConfig } from './container-config.ts';
+import { mergeHealthcheck } from './parse-health.ts';
 
 export function mergeImageConfig(config: ContainerConfig, image: ImageDefaults): ContainerConfig {
   const merged: ContainerConfig = {
@@ -24,6 +25,8 @@ export function mergeImageConfig(config: ContainerConfig, image: ImageDefaults):
     throw new AppError('bad_request', 'no command specified', {
       hint: 'name a command, or set Cmd or Entrypoint in the image',
     });
+  const health = mergeHealthcheck(config.Healthcheck, image.Healthcheck ?? undefined);
+  if (health) merged.Healthcheck = health;
   return merged;
 }
 

@@ -1,7 +1,9 @@
 // Reads the body of POST /containers/create into our own records. Pure. What we cannot honour is refused, never ignored.
 import { AppError } from '@berth/kit/errors.ts';
 import { JsonFields } from '../json-fields.ts';
-import type { ContainerConfig, DeviceRequest, HostConfig, MountRequest } from './container-config.ts';
+import type { ContainerConfig, HostConfig, MountRequest } from './container-config.ts';
+import { parseHealthcheck } from './parse-health.ts';
+import { parseDevice, parseResources, parseUlimits } from './parse-resources.ts';
 import { parseSize } from './parse-size.ts';
 
 export interface CreateRequest {
@@ -16,11 +18,9 @@ const refused: Record<string, string> = {
   Links: 'use a network',
   VolumesFrom: 'use a bind mount',
   DeviceRequests: 'use Devices',
-  DeviceCgroupRules: 'use Devices',
   PortBindings: "reach the container by its own address, or publish it through the platform's router",
   PublishAllPorts: "reach the container by its own address, or publish it through the platform's router",
   CgroupParent: 'leave it out: the engine has a parent of its own',
-  GroupAdd: 'name the groups in the image',
 };
 
 export function parseCreate(body: unknown): CreateRequest {
@@ -44,6 +44,7 @@ function isDefaultNetwork(mode: string): boolean {
 
 export function parseConfig(fields: JsonFields): ContainerConfig {
   const stopTimeout = fields.integer('StopTimeout');
+  const health = parseHealthcheck(fields.object('Healthcheck'));
   return {
     Hostname: fields.text('Hostname') ?? '',
     Domainname: fields.text('Domainname') ?? '',
@@ -63,6 +64,7 @@ export function parseConfig(fields: JsonFields): ContainerConfig {
     Labels: fields.map('Labels') ?? {},
     StopSignal: fields.text('StopSignal') ?? '',
     ...(stopTimeout === undefined ? {} : { StopTimeout: stopTimeout }),
+    ...(health ? { Healthcheck: health } : {}),
   };
 }
 
@@ -73,9 +75,9 @@ function parseHostConfig(host: JsonFields): HostConfig {
   }
   const logConfig = host.object('LogConfig');
   const driver = logConfig?.text('Type') ?? '';
-  if (!['', 'json-file', 'none'].includes(driver))
+  if (!['', 'json-file', 'local', 'none'].includes(driver))
     throw new AppError('unsupported', `log driver "${driver}" is not supported`, {
-      hint: 'use json-file or none',
+      hint: 'use json-file, local or none',
     });
   return {
     ...parseResources(host),
@@ -103,42 +105,41 @@ function parseHostConfig(host: JsonFields): HostConfig {
     UTSMode: host.text('UTSMode') ?? '',
     StorageOpt: host.map('StorageOpt') ?? {},
     Devices: host.objects('Devices').map(parseDevice),
-  };
-}
-
-function parseResources(host: JsonFields) {
-  return {
-    Memory: atLeastZero(host, 'Memory'),
-    MemorySwap: host.integer('MemorySwap') ?? 0,
-    NanoCpus: atLeastZero(host, 'NanoCpus'),
-    CpuQuota: host.integer('CpuQuota') ?? 0,
-    CpuPeriod: atLeastZero(host, 'CpuPeriod'),
-    CpuShares: atLeastZero(host, 'CpuShares'),
-    PidsLimit: host.integer('PidsLimit') ?? 0,
-    ShmSize: atLeastZero(host, 'ShmSize'),
+    DeviceCgroupRules: host.texts('DeviceCgroupRules') ?? [],
+    GroupAdd: host.texts('GroupAdd') ?? [],
+    CgroupnsMode: host.text('CgroupnsMode') ?? '',
+    MaskedPaths: host.texts('MaskedPaths') ?? null,
+    ReadonlyPaths: host.texts('ReadonlyPaths') ?? null,
+    Annotations: host.map('Annotations') ?? {},
+    ShmSize: shmSizeOf(host),
     OomScoreAdj: host.integer('OomScoreAdj') ?? 0,
-    Ulimits: host.objects('Ulimits').map((limit) => ({
-      Name: limit.text('Name') ?? '',
-      Soft: limit.integer('Soft') ?? 0,
-      Hard: limit.integer('Hard') ?? limit.integer('Soft') ?? 0,
-    })),
+    Ulimits: parseUlimits(host),
   };
 }
 
-function atLeastZero(host: JsonFields, name: string): number {
-  const value = host.integer(name) ?? 0;
-  if (value < 0) throw new AppError('bad_request', `"HostConfig.${name}" must not be negative`);
-  return value;
+function shmSizeOf(host: JsonFields): number {
+  const size = host.integer('ShmSize') ?? 0;
+  if (size < 0) throw new AppError('bad_request', 'SHM size can not be less than 0');
+  return size;
 }
 
 export function parseRestartPolicy(policy: JsonFields | undefined): HostConfig['RestartPolicy'] {
   const given = policy?.text('Name') ?? '';
   const name = restartNames.find((known) => known === given);
   if (name === undefined)
-    throw new AppError('bad_request', `restart policy "${given}" does not exist`, {
-      hint: 'use no, always, on-failure or unless-stopped',
-    });
-  return { Name: name, MaximumRetryCount: policy?.integer('MaximumRetryCount') ?? 0 };
+    throw new AppError(
+      'bad_request',
+      `invalid restart policy: unknown policy '${given}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'`,
+    );
+  const retries = policy?.integer('MaximumRetryCount') ?? 0;
+  if (retries < 0)
+    throw new AppError('bad_request', 'invalid restart policy: maximum retry count cannot be negative');
+  if (retries > 0 && name !== 'on-failure')
+    throw new AppError(
+      'bad_request',
+      `invalid restart policy: maximum retry count can only be used with 'on-failure'`,
+    );
+  return { Name: name, MaximumRetryCount: retries };
 }
 
 function parseMount(mount: JsonFields): MountRequest {
@@ -159,16 +160,6 @@ function parseMount(mount: JsonFields): MountRequest {
   if (type === 'bind' && !request.Source.startsWith('/'))
     throw new AppError('bad_request', `mount source "${request.Source}" is not an absolute path`);
   return request;
-}
-
-function parseDevice(device: JsonFields): DeviceRequest {
-  const path = device.text('PathOnHost') ?? '';
-  if (!path.startsWith('/dev/')) throw new AppError('bad_request', `device "${path}" is not below /dev`);
-  return {
-    PathOnHost: path,
-    PathInContainer: device.text('PathInContainer') ?? path,
-    CgroupPermissions: device.text('CgroupPermissions') ?? 'rwm',
-  };
 }
 
 /** Bytes allowed in the writable layer; 0 = no limit. */

@@ -1,6 +1,5 @@
 // The start of a container, as a list of steps: network, /etc files, spec, shim, attaches. A failed step undoes the ones before it.
 // Must stay short: everything here is on the way of a push.
-import { statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '@berth/kit/errors.ts';
@@ -15,11 +14,11 @@ import { RuntimeFailure, startFailureExitCode, startFailureText } from '../runti
 import { Shim } from '../runtime/shim.ts';
 import { buildSpec } from './build-spec.ts';
 import type { Container } from './container.ts';
-import type { DeviceRequest } from './container-config.ts';
 import type { ContainerFiles } from './container-files.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
 import type { ContainerFinisher } from './finish-container.ts';
+import { devicesOf } from './host-devices.ts';
 
 export interface StartParts {
   helper: Helper;
@@ -168,7 +167,7 @@ function specOf(container: Container, network: NetworkSpec, parts: StartParts): 
       ...(pid ? { pid: `/proc/${pid.pid}/ns/pid` } : {}),
       ...(ipc ? { ipc: `/proc/${ipc.pid}/ns/ipc` } : {}),
     },
-    devices: hostConfig.Devices.map(deviceOf),
+    devices: devicesOf(hostConfig),
     hostHostname: hostname(),
     awaitAttach: container.hasPendingAttach,
     etcDir: files.stateDir(netOwner?.id ?? container.id),
@@ -185,19 +184,6 @@ function joinedContainer(mode: string, registry: ContainerRegistry): Container {
   );
 }
 
-function deviceOf(device: DeviceRequest): ContainerSpec['devices'][number] {
-  const stat = statSync(device.PathOnHost, { throwIfNoEntry: false });
-  if (!stat?.isCharacterDevice() && !stat?.isBlockDevice())
-    throw new AppError('bad_request', `"${device.PathOnHost}" is not a device`);
-  return {
-    path: device.PathInContainer,
-    type: stat.isCharacterDevice() ? 'c' : 'b',
-    major: (stat.rdev >>> 8) & 0xfff,
-    minor: (stat.rdev & 0xff) | ((stat.rdev >>> 12) & 0xfff00),
-    access: device.CgroupPermissions,
-  };
-}
-
 /** Undoes a start that failed and gives the error as Docker's users know it. */
 function failStart(container: Container, parts: StartParts, error: unknown): unknown {
   const { networks, files } = parts;
@@ -208,6 +194,7 @@ function failStart(container: Container, parts: StartParts, error: unknown): unk
   life.exitCode = startFailureExitCode(error);
   life.error = startFailureText(error);
   files.saveLife(container.record);
+  container.endReason = '';
   container.rejectPendingAttaches(life.error);
   if (!(error instanceof RuntimeFailure)) return error;
   return new AppError(error.code, life.error, { cause: error });

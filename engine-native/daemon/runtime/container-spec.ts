@@ -5,6 +5,8 @@ export interface ProcessSpec {
   env: string[];
   cwd: string;
   user: string;
+  /** Names or numbers, beside those the image gives the user. */
+  groups?: string[];
   tty: boolean;
   rows: number;
   cols: number;
@@ -45,7 +47,33 @@ export interface ResourceSpec {
   cpuQuota: number;
   cpuPeriod: number;
   cpuShares: number;
+  /** 0 = as it is, -1 = no limit, as for cpuQuota. */
   pids: number;
+  memoryReservation?: number;
+  swappiness?: number;
+  oomKillDisable?: boolean;
+  cpusetCpus?: string;
+  cpusetMems?: string;
+  blkioWeight?: number;
+}
+
+export interface DeviceSpec {
+  /** In the container. */
+  path: string;
+  /** On the host; left out: the same. */
+  source?: string;
+  type: string;
+  major: number;
+  minor: number;
+  access: string;
+}
+
+/** Allows devices without making a node; -1 = any. */
+export interface DeviceRuleSpec {
+  type: 'a' | 'b' | 'c';
+  major: number;
+  minor: number;
+  access: string;
 }
 
 export interface ContainerSpec {
@@ -69,11 +97,13 @@ export interface ContainerSpec {
   privileged: boolean;
   maskedPaths: string[];
   readonlyPaths: string[];
-  devices: { path: string; type: string; major: number; minor: number; access: string }[];
+  devices: DeviceSpec[];
+  deviceRules?: DeviceRuleSpec[];
   sysctls: Record<string, string>;
   rlimits: { type: string; soft: number; hard: number }[];
   oomScoreAdj: number;
   cgroup: string;
+  cgroupns?: 'private' | 'host';
   resources: ResourceSpec;
   /** Without it the shim keeps nothing of what the container prints. */
   log?: { path: string; maxSize: number; maxFiles: number };

@@ -29,6 +29,8 @@ export interface ShimStats {
   cpuNanos: number;
   pids: number;
   oomKills: number;
+  ioReadBytes?: number;
+  ioWriteBytes?: number;
 }
 
 export interface AttachStreams {
@@ -75,6 +77,11 @@ export class Shim {
 
   async kill(signal: number, all = false): Promise<void> {
     await this.#connection.request('kill', { signal, all }, opLimitMs);
+  }
+
+  /** Signals one exec; `not_found` when it is unknown. */
+  async killExec(pid: number, signal: number): Promise<void> {
+    await this.#connection.request('kill', { signal, pid }, opLimitMs);
   }
 
   async pause(): Promise<void> {

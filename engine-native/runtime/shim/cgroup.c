@@ -75,6 +75,17 @@ uint64_t cgroup_read_field(int dir, const char *file, const char *field) {
     return 0;
 }
 
+uint64_t cgroup_read_sum(int dir, const char *file, const char *word) {
+    char text[8192];
+    uint64_t sum = 0;
+
+    if (cgroup_read(dir, file, text, sizeof(text)))
+        return 0;
+    for (const char *found = text; (found = strstr(found, word)); found += strlen(word))
+        sum += strtoull(found + strlen(word), NULL, 10);
+    return sum;
+}
+
 static int make_dir_once(int root, const char *path) {
     char prefix[256];
     size_t len = strlen(path);
@@ -115,7 +126,9 @@ int cgroup_create(const struct spec *spec, struct cgroup *cgroup, struct err *er
     struct statfs fs;
     int rc;
 
-    *cgroup = (struct cgroup){.dir = {-1, -1, -1, -1, -1, -1}};
+    *cgroup = (struct cgroup){.version = 0};
+    for (int kind = 0; kind < CGROUP_KINDS; kind++)
+        cgroup->dir[kind] = -1;
     if (spec->cgroup[0] == '\0')
         return 0;
     if (statfs(cgroup_mount, &fs))
@@ -130,7 +143,7 @@ int cgroup_create(const struct spec *spec, struct cgroup *cgroup, struct err *er
     return rc;
 }
 
-int cgroup_update(const struct cgroup *cgroup, const struct resources *resources, struct err *err) {
+int cgroup_update(struct cgroup *cgroup, const struct resources *resources, struct err *err) {
     switch (cgroup->version) {
     case 1:
         return cgroup_v1_update(cgroup, resources, err);
@@ -187,8 +200,7 @@ int cgroup_join(const int *fds, int count, struct err *err) {
     return 0;
 }
 
-/* The directory whose process list is the container's. */
-static int members_dir(const struct cgroup *cgroup) {
+int cgroup_members_dir(const struct cgroup *cgroup) {
     for (int kind = 0; kind < CGROUP_KINDS; kind++)
         if (cgroup->dir[kind] >= 0)
             return cgroup->dir[kind];
@@ -214,7 +226,7 @@ static int signal_members(int dir, int signal) {
 }
 
 int cgroup_signal(const struct cgroup *cgroup, int signal, struct err *err) {
-    int dir = members_dir(cgroup);
+    int dir = cgroup_members_dir(cgroup);
 
     if (dir < 0)
         return err_set(err, ERR_UNSUPPORTED, "a container without a cgroup has no process list");

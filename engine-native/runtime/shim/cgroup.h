@@ -9,7 +9,19 @@
 #include "../lib/err.h"
 #include "spec.h"
 
-enum { CGROUP_MEMORY, CGROUP_CPU, CGROUP_CPUACCT, CGROUP_PIDS, CGROUP_DEVICES, CGROUP_FREEZER, CGROUP_KINDS };
+/* The shims themselves need no place in the last two. A cpuset is made only where one is asked for. */
+enum {
+    CGROUP_MEMORY,
+    CGROUP_CPU,
+    CGROUP_CPUACCT,
+    CGROUP_PIDS,
+    CGROUP_DEVICES,
+    CGROUP_FREEZER,
+    CGROUP_BLKIO,
+    CGROUP_CPUSET,
+    CGROUP_KINDS,
+    CGROUP_SHIM_KINDS = CGROUP_BLKIO
+};
 
 struct cgroup {
     int version;           /* 1, 2, or 0 for none */
@@ -19,6 +31,7 @@ struct cgroup {
 
 struct cgroup_stats {
     uint64_t memory, memory_limit, cpu_nanos, pids, oom_kills;
+    uint64_t io_read, io_write; /* bytes, all devices together */
 };
 
 /* For tests: where the hierarchies are mounted. "/sys/fs/cgroup" otherwise. */
@@ -28,7 +41,7 @@ const char *cgroup_controller_name(int kind);
 
 /* Makes the directories and sets the limits. On failure nothing is left. path "" makes none. */
 int cgroup_create(const struct spec *spec, struct cgroup *cgroup, struct err *err);
-int cgroup_update(const struct cgroup *cgroup, const struct resources *resources, struct err *err);
+int cgroup_update(struct cgroup *cgroup, const struct resources *resources, struct err *err);
 
 /* v1: opens what the child writes to join (it may not open it itself in its user namespace); *count of fds.
  * v2: none, the child is born inside (CLONE_INTO_CGROUP). */
@@ -57,21 +70,26 @@ void cgroup_leaf_join(struct cgroup_leaf *leaf, const struct cgroup *cgroup);
 /* Back to the root, and the leaf and its parent removed when nobody else needs them. */
 void cgroup_leaf_leave(struct cgroup_leaf *leaf);
 
+/* The directory whose process list is the container's. -1 without one. */
+int cgroup_members_dir(const struct cgroup *cgroup);
+
 /* Shared by the two versions: small files of a cgroup directory. */
 int cgroup_write(int dir, const char *file, const char *value);
 int cgroup_read(int dir, const char *file, char *buffer, size_t size);
 uint64_t cgroup_read_number(int dir, const char *file);
 uint64_t cgroup_read_field(int dir, const char *file, const char *field);
+/* The sum of the numbers behind every ` Read 5` or ` rbytes=5` of a file. */
+uint64_t cgroup_read_sum(int dir, const char *file, const char *word);
 
 int cgroup_v1_create(const struct spec *spec, struct cgroup *cgroup, struct err *err);
-int cgroup_v1_update(const struct cgroup *cgroup, const struct resources *r, struct err *err);
+int cgroup_v1_update(struct cgroup *cgroup, const struct resources *r, struct err *err);
 int cgroup_v1_freeze(const struct cgroup *cgroup, bool frozen, struct err *err);
 void cgroup_v1_stats(const struct cgroup *cgroup, struct cgroup_stats *stats);
 int cgroup_v2_create(const struct spec *spec, struct cgroup *cgroup, struct err *err);
 int cgroup_v2_update(const struct cgroup *cgroup, const struct resources *r, struct err *err);
 int cgroup_v2_freeze(const struct cgroup *cgroup, bool frozen, struct err *err);
 void cgroup_v2_stats(const struct cgroup *cgroup, struct cgroup_stats *stats);
-int cgroup_v2_allow_devices(int dir, const struct device_spec *extra, size_t count, struct err *err);
+int cgroup_v2_allow_devices(int dir, const struct spec *spec, struct err *err);
 
 /* Opens (making it when `make`) a directory below a hierarchy's root; parents are made on the way. -1 with
  * errno. */

@@ -9,7 +9,7 @@
 #include "cgroup.h"
 
 static int kinds_of(int version) {
-    return version == 1 ? CGROUP_KINDS : 1;
+    return version == 1 ? CGROUP_SHIM_KINDS : 1;
 }
 
 /* v1 moves a thread, for which the kernel takes no global lock; the shim has one thread. */

@@ -1,10 +1,12 @@
-/* cgroup v1: memory, cpu, cpuacct, pids, devices and freezer, each where it is mounted. */
+/* cgroup v1: memory, cpu, cpuacct, pids, devices, freezer, blkio and, where asked for, cpuset, each where it
+ * is mounted. */
 #include "cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -13,7 +15,8 @@
 #include "../lib/cleanup.h"
 
 const char *cgroup_controller_name(int kind) {
-    static const char *const names[CGROUP_KINDS] = {"memory", "cpu", "cpuacct", "pids", "devices", "freezer"};
+    static const char *const names[CGROUP_KINDS] = {"memory",  "cpu",     "cpuacct", "pids",
+                                                    "devices", "freezer", "blkio",   "cpuset"};
     return names[kind];
 }
 
@@ -53,11 +56,80 @@ static int set_devices(const struct spec *spec, int dir) {
         if (allow_device(dir, device->type, device->major, device->minor, device->access))
             return -1;
     }
+    for (size_t i = 0; i < spec->device_rule_count; i++) {
+        const struct device_rule_spec *rule = &spec->device_rules[i];
+        if ((rule->type != 'b' && allow_device(dir, 'c', rule->major, rule->minor, rule->access)) ||
+            (rule->type != 'c' && allow_device(dir, 'b', rule->major, rule->minor, rule->access)))
+            return -1;
+    }
+    return 0;
+}
+
+/* One directory of a cpuset hierarchy can take processes only when it has processors and memory nodes, and it
+ * is born without: it gets its parent's. */
+static int fill_cpuset(int dir) {
+    static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
+    char text[1024];
+
+    auto_close int parent = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; parent >= 0 && i < 2; i++) {
+        if (cgroup_read(dir, files[i], text, sizeof(text)) == 0 && text[0] != '\n' && text[0] != '\0')
+            continue;
+        if (cgroup_read(parent, files[i], text, sizeof(text)) || cgroup_write(dir, files[i], text))
+            return -1;
+    }
+    return parent < 0 ? -1 : 0;
+}
+
+static int make_cpuset(struct cgroup *cgroup, struct err *err) {
+    auto_close int root = cgroup_open_root(1, CGROUP_CPUSET);
+
+    if (root < 0)
+        return err_set(err, ERR_CGROUP, "the host has no cgroup controller \"cpuset\"");
+    auto_close int dir = cgroup_make_dir(root, cgroup->path);
+    for (const char *slash = strchr(cgroup->path, '/'); dir >= 0 && slash; slash = strchr(slash + 1, '/')) {
+        char parent[256];
+        (void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - cgroup->path), cgroup->path);
+        auto_close int fd = openat(root, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || fill_cpuset(fd))
+            return err_sys_as(err, ERR_CGROUP, errno, "cannot fill cpuset \"%s\"", parent);
+    }
+    if (dir < 0 || fill_cpuset(dir))
+        return err_sys_as(err, ERR_CGROUP, errno, "cannot make cpuset \"%s\"", cgroup->path);
+    cgroup->dir[CGROUP_CPUSET] = steal_fd(&dir);
+    return 0;
+}
+
+/* A container that was started without a cpuset moves into one. Passes go on while they find anybody, so that
+ * a process that forks meanwhile comes along; at most 20. */
+static int move_members(const struct cgroup *cgroup, struct err *err) {
+    char text[65536], wanted[16];
+
+    for (int pass = 0; pass < 20; pass++) {
+        int moved = 0;
+        char inside[65536];
+        if (cgroup_read(cgroup_members_dir(cgroup), "cgroup.procs", text, sizeof(text)) ||
+            cgroup_read(cgroup->dir[CGROUP_CPUSET], "cgroup.procs", inside, sizeof(inside)))
+            return err_sys_as(err, ERR_CGROUP, errno, "cannot read the container's processes");
+        for (char *line = text, *end; *line; line = end + (*end == '\n')) {
+            long pid = strtol(line, &end, 10);
+            if (end == line)
+                break;
+            (void)snprintf(wanted, sizeof(wanted), "%ld", pid);
+            const char *at = strstr(inside, wanted);
+            if (at && (at == inside || at[-1] == '\n') && at[strlen(wanted)] == '\n')
+                continue;
+            if (cgroup_write(cgroup->dir[CGROUP_CPUSET], "cgroup.procs", wanted) == 0)
+                moved++;
+        }
+        if (moved == 0)
+            return 0;
+    }
     return 0;
 }
 
 int cgroup_v1_create(const struct spec *spec, struct cgroup *cgroup, struct err *err) {
-    for (int kind = 0; kind < CGROUP_KINDS; kind++) {
+    for (int kind = 0; kind < CGROUP_CPUSET; kind++) {
         char root_path[320];
         (void)snprintf(root_path, sizeof(root_path), "%s/%s", cgroup_mount, cgroup_controller_name(kind));
         auto_close int root = open(root_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -108,14 +180,56 @@ static int set_memory(const struct cgroup *cgroup, const struct resources *r, st
     return has_swap ? set_limit(cgroup, CGROUP_MEMORY, swap_file, swap, err) : 0;
 }
 
-int cgroup_v1_update(const struct cgroup *cgroup, const struct resources *r, struct err *err) {
+static int set_cpuset(struct cgroup *cgroup, const struct resources *r, struct err *err) {
+    static const char *const files[] = {"cpuset.cpus", "cpuset.mems"};
+    const char *const values[] = {r->cpuset_cpus ? r->cpuset_cpus : "", r->cpuset_mems ? r->cpuset_mems : ""};
+
+    if (!values[0][0] && !values[1][0])
+        return 0;
+    bool is_new = cgroup->dir[CGROUP_CPUSET] < 0;
+    if (is_new && make_cpuset(cgroup, err))
+        return -1;
+    for (size_t i = 0; i < 2; i++)
+        if (values[i][0] && cgroup_write(cgroup->dir[CGROUP_CPUSET], files[i], values[i]))
+            return err_sys_as(err, ERR_CGROUP, errno, "cannot set \"%s\" to %s", files[i], values[i]);
+    return is_new ? move_members(cgroup, err) : 0;
+}
+
+static int set_more_memory(const struct cgroup *cgroup, const struct resources *r, struct err *err) {
+    if (r->memory_reservation > 0 &&
+        set_limit(cgroup, CGROUP_MEMORY, "memory.soft_limit_in_bytes", r->memory_reservation, err))
+        return -1;
+    if (r->swappiness >= 0 && set_limit(cgroup, CGROUP_MEMORY, "memory.swappiness", r->swappiness, err))
+        return -1;
+    if (r->oom_kill_disable && set_limit(cgroup, CGROUP_MEMORY, "memory.oom_control", 1, err))
+        return -1;
+    return 0;
+}
+
+static int set_blkio_weight(const struct cgroup *cgroup, int64_t weight, struct err *err) {
+    struct err ignored = {0};
+
+    if (weight == 0 || set_limit(cgroup, CGROUP_BLKIO, "blkio.weight", weight, &ignored) == 0)
+        return 0;
+    return set_limit(cgroup, CGROUP_BLKIO, "blkio.bfq.weight", weight, err);
+}
+
+int cgroup_v1_update(struct cgroup *cgroup, const struct resources *r, struct err *err) {
     if (r->memory > 0 && set_memory(cgroup, r, err))
+        return -1;
+    if (set_more_memory(cgroup, r, err) || set_cpuset(cgroup, r, err) ||
+        set_blkio_weight(cgroup, r->blkio_weight, err))
+        return -1;
+    if (r->cpu_quota < 0 && set_limit(cgroup, CGROUP_CPU, "cpu.cfs_quota_us", -1, err))
         return -1;
     if (r->cpu_quota > 0 && (set_limit(cgroup, CGROUP_CPU, "cpu.cfs_period_us", r->cpu_period, err) ||
                              set_limit(cgroup, CGROUP_CPU, "cpu.cfs_quota_us", r->cpu_quota, err)))
         return -1;
     if (r->cpu_shares > 0 && set_limit(cgroup, CGROUP_CPU, "cpu.shares", r->cpu_shares, err))
         return -1;
+    if (r->pids < 0 && cgroup->dir[CGROUP_PIDS] >= 0 &&
+        cgroup_write(cgroup->dir[CGROUP_PIDS], "pids.max", "max"))
+        return err_sys_as(err, ERR_CGROUP, errno, "cannot take the limit of processes away");
     if (r->pids > 0 && set_limit(cgroup, CGROUP_PIDS, "pids.max", r->pids, err))
         return -1;
     return 0;
@@ -156,6 +270,11 @@ void cgroup_v1_stats(const struct cgroup *cgroup, struct cgroup_stats *stats) {
     }
     if (cpu >= 0)
         stats->cpu_nanos = cgroup_read_number(cpu, "cpuacct.usage");
+    if (cgroup->dir[CGROUP_BLKIO] >= 0) {
+        static const char io_file[] = "blkio.throttle.io_service_bytes_recursive";
+        stats->io_read = cgroup_read_sum(cgroup->dir[CGROUP_BLKIO], io_file, " Read ");
+        stats->io_write = cgroup_read_sum(cgroup->dir[CGROUP_BLKIO], io_file, " Write ");
+    }
     if (cgroup->dir[CGROUP_PIDS] >= 0)
         stats->pids = cgroup_read_number(cgroup->dir[CGROUP_PIDS], "pids.current");
 }

@@ -14,7 +14,7 @@
 /* Controllers reach a directory only when every parent passes them on. A missing one matters only to a limit
  * that needs it, which then fails by name. */
 static void enable_controllers(int root, const char *path) {
-    static const char *const wanted[] = {"+memory", "+cpu", "+pids"};
+    static const char *const wanted[] = {"+memory", "+cpu", "+pids", "+io", "+cpuset"};
     char prefix[256] = ".";
     const char *slash = path - 1;
 
@@ -43,7 +43,7 @@ int cgroup_v2_create(const struct spec *spec, struct cgroup *cgroup, struct err 
     if (cgroup->dir[0] < 0)
         return err_sys_as(err, ERR_CGROUP, errno, "cannot make cgroup \"%s\"", cgroup->path);
     enable_controllers(root, cgroup->path);
-    if (!spec->privileged && cgroup_v2_allow_devices(cgroup->dir[0], spec->devices, spec->device_count, err))
+    if (!spec->privileged && cgroup_v2_allow_devices(cgroup->dir[0], spec, err))
         return -1;
     return 0;
 }
@@ -82,18 +82,31 @@ int cgroup_v2_update(const struct cgroup *cgroup, const struct resources *r, str
 
     if (r->memory > 0 && set_memory(cgroup, r, err))
         return -1;
-    if (r->cpu_quota > 0) {
-        (void)snprintf(text, sizeof(text), "%" PRId64 " %" PRId64, r->cpu_quota, r->cpu_period);
+    if (r->memory_reservation > 0 && set_number(cgroup, "memory.low", r->memory_reservation, err))
+        return -1;
+    if (r->cpu_quota != 0) {
+        if (r->cpu_quota > 0)
+            (void)snprintf(text, sizeof(text), "%" PRId64 " %" PRId64, r->cpu_quota, r->cpu_period);
+        else
+            (void)snprintf(text, sizeof(text), "max %" PRId64, r->cpu_period);
         if (set_limit(cgroup, "cpu.max", text, err))
             return -1;
     }
+    if (r->cpuset_cpus && r->cpuset_cpus[0] && set_limit(cgroup, "cpuset.cpus", r->cpuset_cpus, err))
+        return -1;
+    if (r->cpuset_mems && r->cpuset_mems[0] && set_limit(cgroup, "cpuset.mems", r->cpuset_mems, err))
+        return -1;
+    /* v1's 10..1000 onto v2's 1..10000. */
+    if (r->blkio_weight > 0 &&
+        set_number(cgroup, "io.weight", 1 + ((r->blkio_weight - 10) * 9999) / 990, err))
+        return -1;
     /* v1's 2..262144 onto v2's 1..10000, as every runtime maps it. */
     int64_t shares = r->cpu_shares < 2 ? 2 : r->cpu_shares;
     if (r->cpu_shares > 0 && set_number(cgroup, "cpu.weight", 1 + ((shares - 2) * 9999) / 262142, err))
         return -1;
-    if (r->pids > 0 && set_number(cgroup, "pids.max", r->pids, err))
-        return -1;
-    return 0;
+    if (r->pids < 0)
+        return set_limit(cgroup, "pids.max", "max", err);
+    return r->pids > 0 ? set_number(cgroup, "pids.max", r->pids, err) : 0;
 }
 
 int cgroup_v2_freeze(const struct cgroup *cgroup, bool frozen, struct err *err) {
@@ -119,4 +132,6 @@ void cgroup_v2_stats(const struct cgroup *cgroup, struct cgroup_stats *stats) {
     stats->cpu_nanos = cgroup_read_field(dir, "cpu.stat", "usage_usec") * 1000;
     stats->pids = cgroup_read_number(dir, "pids.current");
     stats->oom_kills = cgroup_read_field(dir, "memory.events", "oom_kill");
+    stats->io_read = cgroup_read_sum(dir, "io.stat", "rbytes=");
+    stats->io_write = cgroup_read_sum(dir, "io.stat", "wbytes=");
 }

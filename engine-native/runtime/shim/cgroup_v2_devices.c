@@ -69,7 +69,7 @@ static void emit_load(struct program *p, uint8_t dst, size_t offset) {
     emit(p, BPF_LDX | BPF_MEM | BPF_W, dst, BPF_REG_1, (int16_t)offset, 0);
 }
 
-int cgroup_v2_allow_devices(int dir, const struct device_spec *extra, size_t count, struct err *err) {
+int cgroup_v2_allow_devices(int dir, const struct spec *spec, struct err *err) {
     static struct program p; /* too big for the stack; the shim has one thread */
     union bpf_attr attr;
 
@@ -82,8 +82,17 @@ int cgroup_v2_allow_devices(int dir, const struct device_spec *extra, size_t cou
     emit_load(&p, BPF_REG_5, offsetof(struct bpf_cgroup_dev_ctx, minor));
     for (const struct cgroup_device_rule *rule = cgroup_default_devices; rule->type; rule++)
         emit_rule(&p, rule->type, rule->major, rule->minor, rule->access);
-    for (size_t i = 0; i < count; i++)
-        emit_rule(&p, extra[i].type, extra[i].major, extra[i].minor, extra[i].access);
+    for (size_t i = 0; i < spec->device_count; i++) {
+        const struct device_spec *d = &spec->devices[i];
+        emit_rule(&p, d->type, d->major, d->minor, d->access);
+    }
+    for (size_t i = 0; i < spec->device_rule_count; i++) {
+        const struct device_rule_spec *rule = &spec->device_rules[i];
+        if (rule->type != 'b')
+            emit_rule(&p, 'c', rule->major, rule->minor, rule->access);
+        if (rule->type != 'c')
+            emit_rule(&p, 'b', rule->major, rule->minor, rule->access);
+    }
     emit(&p, BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0);
     emit(&p, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
     if (p.len >= MAX_INSNS)

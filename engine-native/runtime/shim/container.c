@@ -75,7 +75,7 @@ static int child_set_up(struct start *s, struct err *err) {
     launch_stage("berth:mounts");
     if (spec->userns && privileges_become_root(err))
         return -1;
-    if (unshare(CLONE_NEWCGROUP))
+    if (!spec->host_cgroupns && unshare(CLONE_NEWCGROUP))
         return err_sys(err, errno, "cannot make a cgroup namespace");
     if (mounts_set_up(spec, &s->c->cgroup, sources, &launch.pts_fd, err))
         return -1;
@@ -335,7 +335,7 @@ struct exec {
 };
 
 static int exec_namespaces(const struct spec *spec) {
-    int flags = CLONE_NEWNS | CLONE_NEWCGROUP;
+    int flags = CLONE_NEWNS | (spec->host_cgroupns ? 0 : CLONE_NEWCGROUP);
 
     if (spec->userns)
         flags |= CLONE_NEWUSER;

@@ -149,6 +149,11 @@ static void add_supplementary(const char *groups, struct field name, struct iden
             identity->groups[identity->group_count++] = gid;
 }
 
+static int unknown_group(const char *group, struct err *err) {
+    return err_set(err, ERR_IMAGE_USER,
+                   "unable to find group \"%s\": no matching entries in the image's group file", group);
+}
+
 int identity_resolve(int root_fd, const char *user, struct identity *identity, struct err *err) {
     const char *colon = strchr(user, ':');
     size_t len = colon ? (size_t)(colon - user) : strlen(user);
@@ -163,16 +168,31 @@ int identity_resolve(int root_fd, const char *user, struct identity *identity, s
         len = 1;
     known = passwd && find_user(passwd, wanted, len, identity, &name);
     if (!known && !parse_id(wanted, len, &identity->uid))
-        return err_set(err, ERR_IMAGE_USER, "user \"%.*s\" is not in the image's /etc/passwd", (int)len,
-                       wanted);
+        return err_set(err, ERR_IMAGE_USER,
+                       "unable to find user \"%.*s\": no matching entries in the image's passwd file",
+                       (int)len, wanted);
     if (!known && identity->uid == 0)
         (void)snprintf(identity->home, sizeof(identity->home), "/root");
     if (known || colon)
         groups = read_image_file(root_fd, "/etc/group");
     if (colon && !find_group(groups, colon + 1, strlen(colon + 1), &identity->gid))
-        return err_set(err, ERR_IMAGE_USER, "group \"%s\" is not in the image's /etc/group", colon + 1);
+        return unknown_group(colon + 1, err);
     identity->groups[0] = identity->gid;
     if (known && !colon)
         add_supplementary(groups, name, identity);
+    return 0;
+}
+
+int identity_add_groups(int root_fd, char *const *groups, struct identity *identity, struct err *err) {
+    auto_free char *known = groups && *groups ? read_image_file(root_fd, "/etc/group") : NULL;
+
+    for (; groups && *groups; groups++) {
+        gid_t gid;
+        if (!find_group(known, *groups, strlen(*groups), &gid))
+            return unknown_group(*groups, err);
+        if (identity->group_count == IDENTITY_GROUPS_MAX)
+            return err_set(err, ERR_IMAGE_USER, "more than %d groups", IDENTITY_GROUPS_MAX);
+        identity->groups[identity->group_count++] = gid;
+    }
     return 0;
 }

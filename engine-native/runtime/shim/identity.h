@@ -20,3 +20,6 @@ struct identity {
 /* `user` is "", "name", "uid", "name:group" or "uid:gid". With a group given there are no supplementary
  * groups. image_user names what the image does not know. */
 int identity_resolve(int root_fd, const char *user, struct identity *identity, struct err *err);
+
+/* Adds groups by name or number: a NULL-terminated list, or NULL. */
+int identity_add_groups(int root_fd, char *const *groups, struct identity *identity, struct err *err);

@@ -87,7 +87,8 @@ int launch_open_stdio(const struct launch *l, struct launch_stdio *stdio, struct
                       struct err *err) {
     int ours[3] = {-1, -1, -1};
 
-    if (identity_resolve(l->root_fd, l->process->user, identity, err))
+    if (identity_resolve(l->root_fd, l->process->user, identity, err) ||
+        identity_add_groups(l->root_fd, l->process->groups, identity, err))
         return -1;
     if (l->process->tty ? open_terminal(l, identity, stdio, &ours[0], err)
                         : open_pipes(l, identity, stdio, ours, err))

@@ -38,7 +38,8 @@ static int open_devices(const struct spec *spec, int *fds, size_t *n, struct err
     }
     for (size_t i = 0; i < spec->device_count; i++) {
         const struct device_spec *d = &spec->devices[i];
-        if ((fds[*n] = rootfs_open_device(d->path, (unsigned)d->major, (unsigned)d->minor, d->type, err)) < 0)
+        if ((fds[*n] = rootfs_open_device(d->source, (unsigned)d->major, (unsigned)d->minor, d->type, err)) <
+            0)
             return -1;
         (*n)++;
     }

@@ -73,15 +73,28 @@ static int op_wait(struct client *client, const struct json *request, const stru
     return 0;
 }
 
+static int kill_exec(struct client *client, const struct json *id, pid_t pid, int signal, struct err *err) {
+    const struct process *process = shim_find_exec(pid);
+
+    if (!process)
+        return err_set(err, ERR_NOT_FOUND, "no exec with pid %d", (int)pid);
+    if (!process->exited && k_pidfd_send_signal(process->pidfd, signal))
+        return err_sys(err, errno, "cannot signal the exec with pid %d", (int)pid);
+    reply_ok(client, id);
+    return 0;
+}
+
 static int op_kill(struct client *client, const struct json *request, const struct json *id,
                    struct err *err) {
-    int64_t number;
+    int64_t number, pid = 0;
     bool all = false;
     struct err ignored = {0};
 
     if (json_need_int(request, "signal", 1, 64, &number, err) || json_opt_bool(request, "all", &all, err) ||
-        need_running(err))
+        json_opt_int(request, "pid", 1, INT32_MAX, &pid, err) || need_running(err))
         return -1;
+    if (pid)
+        return kill_exec(client, id, (pid_t)pid, (int)number, err);
     if (all ? cgroup_signal(&shim.container.cgroup, (int)number, err)
             : k_pidfd_send_signal(shim.container.pidfd, (int)number)) {
         return err->code ? -1
@@ -238,6 +251,8 @@ static int op_stats(struct client *client, const struct json *request, const str
     json_put_uint(&out, "cpuNanos", stats.cpu_nanos);
     json_put_uint(&out, "pids", stats.pids);
     json_put_uint(&out, "oomKills", stats.oom_kills);
+    json_put_uint(&out, "ioReadBytes", stats.io_read);
+    json_put_uint(&out, "ioWriteBytes", stats.io_write);
     json_close_object(&out);
     client_reply(client, &out);
     return 0;

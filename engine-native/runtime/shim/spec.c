@@ -55,6 +55,7 @@ int spec_parse_process(const struct json *object, struct process_spec *process, 
     *process = (struct process_spec){.cwd = "/", .user = ""};
     if (parse_strings(object, "args", &process->args, &args, err) ||
         parse_strings(object, "env", &process->env, NULL, err) ||
+        parse_strings(object, "groups", &process->groups, NULL, err) ||
         json_opt_string(object, "cwd", &process->cwd, err) ||
         json_opt_string(object, "user", &process->user, err) ||
         json_opt_bool(object, "tty", &process->tty, err) ||
@@ -72,7 +73,8 @@ int spec_parse_process(const struct json *object, struct process_spec *process, 
 void spec_free_process(struct process_spec *process) {
     free(process->args);
     free(process->env);
-    process->args = process->env = NULL;
+    free(process->groups);
+    process->args = process->env = process->groups = NULL;
 }
 
 static int parse_root(const struct json *root, struct spec *spec, struct err *err) {
@@ -190,6 +192,7 @@ static int parse_device(const struct json *object, struct device_spec *device, s
 
     *device = (struct device_spec){.access = "rwm"};
     if (json_need_string(object, "path", &device->path, err) ||
+        json_opt_string(object, "source", &device->source, err) ||
         json_need_string(object, "type", &type, err) ||
         json_need_int(object, "major", 0, UINT32_MAX, &device->major, err) ||
         json_need_int(object, "minor", 0, UINT32_MAX, &device->minor, err) ||
@@ -203,7 +206,28 @@ static int parse_device(const struct json *object, struct device_spec *device, s
     if (strncmp(device->path, "/dev/", 5) != 0)
         return err_set(err, ERR_BAD_REQUEST, "device \"%s\" must lie in /dev", device->path);
     device->type = type[0];
+    if (!device->source)
+        device->source = device->path;
+    if (check_absolute(device->source, "device", err))
+        return -1;
     return check_absolute(device->path, "device", err);
+}
+
+static int parse_device_rule(const struct json *object, struct device_rule_spec *rule, struct err *err) {
+    const char *type;
+
+    *rule = (struct device_rule_spec){.major = -1, .minor = -1, .access = "rwm"};
+    if (json_need_string(object, "type", &type, err) ||
+        json_opt_int(object, "major", -1, UINT32_MAX, &rule->major, err) ||
+        json_opt_int(object, "minor", -1, UINT32_MAX, &rule->minor, err) ||
+        json_opt_string(object, "access", &rule->access, err))
+        return -1;
+    if (strlen(type) != 1 || !strchr("abc", type[0]))
+        return err_set(err, ERR_BAD_REQUEST, "device type \"%s\" is not a, b or c", type);
+    if (rule->access[0] == '\0' || strspn(rule->access, "rwm") != strlen(rule->access))
+        return err_set(err, ERR_BAD_REQUEST, "device access \"%s\" is not made of r, w and m", rule->access);
+    rule->type = type[0];
+    return 0;
 }
 
 static int parse_rlimit(const struct json *object, struct rlimit_spec *limit, struct err *err) {
@@ -240,6 +264,7 @@ static int parse_rlimit(const struct json *object, struct rlimit_spec *limit, st
 static int parse_lists(const struct json *root, struct spec *spec, struct err *err) {
     PARSE_ARRAY(root, "mounts", spec->mounts, spec->mount_count, parse_mount, err);
     PARSE_ARRAY(root, "devices", spec->devices, spec->device_count, parse_device, err);
+    PARSE_ARRAY(root, "deviceRules", spec->device_rules, spec->device_rule_count, parse_device_rule, err);
     PARSE_ARRAY(root, "rlimits", spec->rlimits, spec->rlimit_count, parse_rlimit, err);
     if (parse_strings(root, "maskedPaths", &spec->masked, NULL, err) ||
         parse_strings(root, "readonlyPaths", &spec->readonly, NULL, err) ||
@@ -290,12 +315,20 @@ static int parse_capabilities(const struct json *root, struct spec *spec, struct
 }
 
 int spec_parse_resources(const struct json *object, struct resources *resources, struct err *err) {
+    resources->cpuset_cpus = resources->cpuset_mems = "";
+    resources->swappiness = -1;
     if (json_opt_int(object, "memory", 0, INT64_MAX, &resources->memory, err) ||
         json_opt_int(object, "memorySwap", -1, INT64_MAX, &resources->memory_swap, err) ||
-        json_opt_int(object, "cpuQuota", 0, INT32_MAX, &resources->cpu_quota, err) ||
+        json_opt_int(object, "memoryReservation", 0, INT64_MAX, &resources->memory_reservation, err) ||
+        json_opt_int(object, "swappiness", -1, 100, &resources->swappiness, err) ||
+        json_opt_bool(object, "oomKillDisable", &resources->oom_kill_disable, err) ||
+        json_opt_int(object, "cpuQuota", -1, INT32_MAX, &resources->cpu_quota, err) ||
         json_opt_int(object, "cpuPeriod", 0, 1000000, &resources->cpu_period, err) ||
         json_opt_int(object, "cpuShares", 0, 262144, &resources->cpu_shares, err) ||
-        json_opt_int(object, "pids", 0, INT32_MAX, &resources->pids, err))
+        json_opt_string(object, "cpusetCpus", &resources->cpuset_cpus, err) ||
+        json_opt_string(object, "cpusetMems", &resources->cpuset_mems, err) ||
+        json_opt_int(object, "blkioWeight", 0, 1000, &resources->blkio_weight, err) ||
+        json_opt_int(object, "pids", -1, INT32_MAX, &resources->pids, err))
         return -1;
     if (resources->cpu_period == 0)
         resources->cpu_period = 100000;
@@ -304,13 +337,17 @@ int spec_parse_resources(const struct json *object, struct resources *resources,
 
 static int parse_cgroup(const struct json *root, struct spec *spec, struct err *err) {
     const struct json *object = NULL;
+    const char *ns = "private";
 
     spec->cgroup = "";
-    if (json_opt_string(root, "cgroup", &spec->cgroup, err) ||
+    if (json_opt_string(root, "cgroupns", &ns, err) || json_opt_string(root, "cgroup", &spec->cgroup, err) ||
         json_opt_object(root, "resources", &object, err))
         return -1;
     if (spec->cgroup[0] == '/' || strstr(spec->cgroup, "..") || strlen(spec->cgroup) > 255)
         return err_set(err, ERR_BAD_REQUEST, "cgroup \"%s\" must be a relative path", spec->cgroup);
+    if (strcmp(ns, "private") != 0 && strcmp(ns, "host") != 0)
+        return err_set(err, ERR_BAD_REQUEST, "cgroupns \"%s\" is not private or host", ns);
+    spec->host_cgroupns = strcmp(ns, "host") == 0;
     return spec_parse_resources(object, &spec->resources, err);
 }
 

@@ -16,6 +16,7 @@ struct process_spec {
     char **env;  /* NULL-terminated */
     const char *cwd;
     const char *user;
+    char **groups; /* NULL-terminated names or numbers, beside those of the image */
     bool tty, open_stdin;
     int64_t rows, cols;
 };
@@ -29,10 +30,18 @@ struct mount_spec {
 };
 
 struct device_spec {
-    const char *path;
+    const char *path;   /* in the container */
+    const char *source; /* on the host; the same unless it is said */
     const char *access;
     char type;
     int64_t major, minor;
+};
+
+/* Allows devices without making a node. -1 is any. */
+struct device_rule_spec {
+    char type; /* 'a': both kinds */
+    int64_t major, minor;
+    const char *access;
 };
 
 struct rlimit_spec {
@@ -44,8 +53,12 @@ struct pair_spec {
     const char *name, *value;
 };
 
+/* 0, NULL and "": left as it is. -1: no limit. */
 struct resources {
-    int64_t memory, memory_swap, cpu_quota, cpu_period, cpu_shares, pids;
+    int64_t memory, memory_swap, memory_reservation, swappiness;
+    int64_t cpu_quota, cpu_period, cpu_shares, pids, blkio_weight;
+    const char *cpuset_cpus, *cpuset_mems;
+    bool oom_kill_disable;
 };
 
 /* NULL: a new namespace of its own. */
@@ -65,7 +78,7 @@ struct spec {
     const char *upper, *work;
     bool root_readonly, root_volatile;
     struct process_spec process;
-    bool init, await_attach;
+    bool init, await_attach, host_cgroupns;
     const char *hostname, *domainname;
     bool userns;
     uint32_t userns_base, userns_size;
@@ -80,6 +93,8 @@ struct spec {
     char **masked, **readonly; /* NULL-terminated */
     struct device_spec *devices;
     size_t device_count;
+    struct device_rule_spec *device_rules;
+    size_t device_rule_count;
     struct pair_spec *sysctls;
     size_t sysctl_count;
     struct rlimit_spec *rlimits;

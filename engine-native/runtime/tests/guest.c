@@ -173,6 +173,23 @@ static void background_noise(void) {
             continue;
 }
 
+/* Two programs as a shell starts them: the first ends at once with a signal, the second takes a moment. */
+static void pair(void) {
+    if (fork() == 0) {
+        wait_signal();
+        (void)usleep(200000);
+        (void)printf("second ended\n");
+        exit(0);
+    }
+    wait_signal();
+}
+
+static void need(const char *path) {
+    (void)printf("looking for %s\n", path);
+    if (access(path, F_OK))
+        exit(1);
+}
+
 static int number(char **step, int i) {
     return step[i] ? atoi(step[i]) : 0;
 }
@@ -208,6 +225,10 @@ static void run_step(char **s) {
         terminal();
     else if (strcmp(name, "signal") == 0)
         wait_signal();
+    else if (strcmp(name, "pair") == 0)
+        pair();
+    else if (strcmp(name, "need") == 0)
+        need(s[1]);
     else if (strcmp(name, "raise") == 0)
         (void)raise(number(s, 1));
     else if (strcmp(name, "pid") == 0)

@@ -18,6 +18,7 @@ static void release(void) {
     free(spec.lower);
     free(spec.mounts);
     free(spec.devices);
+    free(spec.device_rules);
     free(spec.rlimits);
     free(spec.sysctls);
     free(spec.masked);
