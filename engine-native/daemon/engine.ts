@@ -21,6 +21,7 @@ import { recoverContainers } from './containers/recover-containers.ts';
 import { removeContainer } from './containers/remove-container.ts';
 import { startContainer } from './containers/start-container.ts';
 import { UsernsRanges } from './containers/userns-ranges.ts';
+import { FolderBlobStore } from './content/folder-blob-store.ts';
 import { Events } from './events.ts';
 import { ImageStore } from './images/image-store.ts';
 import { LayerStore } from './images/layer-store.ts';
@@ -80,7 +81,8 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
   const registry = new ContainerRegistry();
   const files = new ContainerFiles(root, run);
   const userns = new UsernsRanges(root, name);
-  const layers = new LayerStore({ root, helper, log });
+  const blobs = new FolderBlobStore(root);
+  const layers = new LayerStore({ root, helper, blobs, log });
   const images = new ImageStore({ root, layers, log });
   const networks = new Networks({ engineName: name, root, pool, helper, log });
   const execs = new ExecRegistry(events);
@@ -103,6 +105,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
     registry,
     files,
     userns,
+    blobs,
     layers,
     images,
     networks,

@@ -4,6 +4,7 @@ import { AppError } from '@berth/kit/errors.ts';
 import type { CommitParts } from '../containers/commit-container.ts';
 import { commitContainer } from '../containers/commit-container.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
+import type { BlobStore } from '../content/blob-store.ts';
 import type { Events } from '../events.ts';
 import { matchesAny, matchesLabels, parseFilters } from '../filters.ts';
 import type { Image, ImageStore } from '../images/image-store.ts';
@@ -18,6 +19,7 @@ export interface ImageApiParts extends CommitParts {
   helper: Helper;
   layers: LayerStore;
   images: ImageStore;
+  blobs: BlobStore;
   registry: ContainerRegistry;
   events: Events;
 }

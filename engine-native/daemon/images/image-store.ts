@@ -1,4 +1,5 @@
-// Images: ROOT/images/<hex>.json holds each config byte for byte (its digest is the image's id), ROOT/tags/ one small file a tag.
+// Images: ROOT/images/<hex>.json holds each config byte for byte (its digest is the image's id), ROOT/tags/ one small file a tag,
+// ROOT/origins/<hex>.json the registries' names for an image.
 // Must never name an image whose layers are not all there.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -8,7 +9,7 @@ import type { Logger } from '@berth/kit/logging.ts';
 import { readJson, replaceFile, syncFile, writeJson } from '../files.ts';
 import { canonicalJson, digestOf, type ImageConfig, parseImageConfig } from './image-config.ts';
 import type { LayerStore } from './layer-store.ts';
-import { normaliseReference } from './references.ts';
+import { familiarName, normaliseReference, parseReference, type Reference } from './references.ts';
 
 export interface Image {
   id: string;
@@ -17,21 +18,37 @@ export interface Image {
   size: number;
 }
 
+/** Where an image was pulled from or pushed to: what `name@sha256:…` means here. */
+export interface ImageOrigin {
+  /** As Docker shows it: `app`, `host:5000/team/app`. */
+  repository: string;
+  /** Of the manifest or index that the repository's tag stood for. */
+  digest: string;
+  /** Of the manifest that names this image's layers. */
+  manifest: string;
+  mediaType: string;
+  /** Its manifest was made here; it can be made again. */
+  isOwn: boolean;
+}
+
 export class ImageStore {
   readonly #imagesDir: string;
   readonly #tagsDir: string;
+  readonly #originsDir: string;
   readonly #layers: LayerStore;
   readonly #log: Logger;
   readonly #images = new Map<string, Image>();
   readonly #tags = new Map<string, string>();
+  readonly #origins = new Map<string, ImageOrigin[]>();
 
   constructor(parts: { root: string; layers: LayerStore; log: Logger }) {
     this.#imagesDir = join(parts.root, 'images');
     this.#tagsDir = join(parts.root, 'tags');
+    this.#originsDir = join(parts.root, 'origins');
     this.#layers = parts.layers;
     this.#log = parts.log;
-    mkdirSync(this.#imagesDir, { recursive: true, mode: 0o700 });
-    mkdirSync(this.#tagsDir, { recursive: true, mode: 0o700 });
+    for (const dir of [this.#imagesDir, this.#tagsDir, this.#originsDir])
+      mkdirSync(dir, { recursive: true, mode: 0o700 });
   }
 
   /** Reads everything; drops images that are damaged or miss a layer, and tags of images that are not there. */
@@ -52,6 +69,12 @@ export class ImageStore {
       if (tag && this.#images.has(tag.id)) this.#tags.set(tag.reference, tag.id);
       else rmSync(path, { force: true });
     }
+    for (const name of readdirSync(this.#originsDir)) {
+      const id = `sha256:${name.replace(/\.json$/, '')}`;
+      const origins = readJson<ImageOrigin[]>(join(this.#originsDir, name));
+      if (origins && this.#images.has(id)) this.#origins.set(id, origins);
+      else rmSync(join(this.#originsDir, name), { force: true });
+    }
   }
 
   list(): Image[] {
@@ -62,8 +85,35 @@ export class ImageStore {
     return [...this.#tags].filter(([, tagged]) => tagged === id).map(([reference]) => reference);
   }
 
-  /** By tag, id, or a unique start of an id. */
+  originsOf(id: string): readonly ImageOrigin[] {
+    return this.#origins.get(id) ?? [];
+  }
+
+  /** `name@sha256:…` */
+  digestsOf(id: string): string[] {
+    return [...new Set(this.originsOf(id).map(({ repository, digest }) => `${repository}@${digest}`))];
+  }
+
+  addOrigin(image: Image, origin: ImageOrigin): void {
+    const others = this.originsOf(image.id).filter((one) => !isSameOrigin(one, origin));
+    this.#saveOrigins(image.id, [...others, origin]);
+  }
+
+  /** Forgets what a repository calls it, by one digest or all of them; answers the names that are gone. */
+  removeOrigins(image: Image, repository: string, digest?: string): string[] {
+    const isGone = (one: ImageOrigin) =>
+      one.repository === repository && (digest === undefined || one.digest === digest);
+    const before = this.digestsOf(image.id);
+    this.#saveOrigins(
+      image.id,
+      this.originsOf(image.id).filter((one) => !isGone(one)),
+    );
+    return before.filter((name) => !this.digestsOf(image.id).includes(name));
+  }
+
+  /** By tag, `name@digest`, id, or a unique start of an id. */
   find(reference: string): Image | undefined {
+    if (reference.includes('@')) return this.#findByDigest(reference);
     const byId = this.#images.get(reference) ?? this.#images.get(`sha256:${reference}`);
     if (byId) return byId;
     const tagged = this.#tags.get(safeReference(reference) ?? '');
@@ -76,7 +126,13 @@ export class ImageStore {
 
   get(reference: string): Image {
     const image = this.find(reference);
-    if (!image) throw new AppError('not_found', `no such image "${reference}"`);
+    if (!image) throw new AppError('not_found', `No such image: ${reference}`);
+    const missing = image.config.diffIds.find((diffId) => !this.#layers.isWhole(diffId));
+    // "Not found" on purpose: `docker run` then pulls, and a pull repairs.
+    if (missing !== undefined)
+      throw new AppError('not_found', `image "${reference}" has lost its layer "${missing}"`, {
+        hint: 'pull or load it again',
+      });
     return image;
   }
 
@@ -97,7 +153,7 @@ export class ImageStore {
     const known = this.#images.get(id);
     if (known) return known;
     const config = parseImageConfig(JSON.parse(text));
-    const missing = config.diffIds.find((diffId) => !this.#layers.has(diffId));
+    const missing = config.diffIds.find((diffId) => !this.#layers.isWhole(diffId));
     if (missing !== undefined)
       throw new AppError('not_found', `no such layer "${missing}"`, { hint: 'send the layer first' });
     if (config.diffIds.length === 0) throw new AppError('bad_request', 'an image needs at least one layer');
@@ -137,7 +193,34 @@ export class ImageStore {
   remove(image: Image): void {
     for (const reference of this.tagsOf(image.id)) this.untag(reference);
     rmSync(join(this.#imagesDir, `${image.id.slice('sha256:'.length)}.json`), { force: true });
+    rmSync(this.#originsFile(image.id), { force: true });
+    this.#origins.delete(image.id);
     this.#images.delete(image.id);
+  }
+
+  /** The config, byte for byte. */
+  configText(image: Image): string {
+    return readFileSync(join(this.#imagesDir, `${image.id.slice('sha256:'.length)}.json`), 'utf8');
+  }
+
+  #findByDigest(reference: string): Image | undefined {
+    const parsed = safeParse(reference);
+    if (!parsed) return undefined;
+    const repository = familiarName(parsed);
+    return this.list().find(({ id }) =>
+      this.originsOf(id).some((one) => one.repository === repository && one.digest === parsed.digest),
+    );
+  }
+
+  #saveOrigins(id: string, origins: ImageOrigin[]): void {
+    if (origins.length === 0) rmSync(this.#originsFile(id), { force: true });
+    else writeJson(this.#originsFile(id), origins);
+    if (origins.length === 0) this.#origins.delete(id);
+    else this.#origins.set(id, origins);
+  }
+
+  #originsFile(id: string): string {
+    return join(this.#originsDir, `${id.slice('sha256:'.length)}.json`);
   }
 
   #read(path: string, id: string): Image | undefined {
@@ -145,7 +228,7 @@ export class ImageStore {
       const text = readFileSync(path, 'utf8');
       if (digestOf(text) !== id) return undefined;
       const config = parseImageConfig(JSON.parse(text));
-      if (!config.diffIds.every((diffId) => this.#layers.has(diffId))) return undefined;
+      if (!config.diffIds.every((diffId) => this.#layers.isWhole(diffId))) return undefined;
       return { id, config, size: this.#sizeOf(config) };
     } catch {
       return undefined;
@@ -158,6 +241,20 @@ export class ImageStore {
 
   #tagFile(reference: string): string {
     return join(this.#tagsDir, `${createHash('sha256').update(reference).digest('hex').slice(0, 32)}.json`);
+  }
+}
+
+function isSameOrigin(one: ImageOrigin, other: ImageOrigin): boolean {
+  return (
+    one.repository === other.repository && one.digest === other.digest && one.manifest === other.manifest
+  );
+}
+
+function safeParse(reference: string): Reference | undefined {
+  try {
+    return parseReference(reference);
+  } catch {
+    return undefined;
   }
 }
 

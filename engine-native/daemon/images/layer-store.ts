@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, systemCode } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
+import type { BlobStore } from '../content/blob-store.ts';
 import { readJson, writeJson } from '../files.ts';
 import type { Helper, UntarOptions } from '../runtime/helper.ts';
 import { checkDigest } from './image-config.ts';
@@ -22,6 +23,17 @@ export interface LayerMeta {
   mtime?: number;
   /** RFC 3339. */
   created: string;
+  /** Its tar was made elsewhere and cannot be made again from the files: one of its blobs holds it. */
+  isForeign?: boolean;
+}
+
+/** A form of a layer's tar in the blob store. */
+export interface LayerBlob {
+  digest: string;
+  size: number;
+  compression: 'gzip' | 'zstd' | 'none';
+  /** Made here out of the files, and can be made again. */
+  isOwn: boolean;
 }
 
 const syncRetryMs = 1_000; // the helper may be restarting; a layer stays usable without its mark until the next power loss
@@ -29,13 +41,15 @@ const syncRetryMs = 1_000; // the helper may be restarting; a layer stays usable
 export class LayerStore {
   readonly #dir: string;
   readonly #helper: Helper;
+  readonly #blobs: BlobStore;
   readonly #log: Logger;
   readonly #unsynced = new Set<string>();
   #syncing: Promise<void> | undefined;
 
-  constructor(parts: { root: string; helper: Helper; log: Logger }) {
+  constructor(parts: { root: string; helper: Helper; blobs: BlobStore; log: Logger }) {
     this.#dir = join(parts.root, 'layers');
     this.#helper = parts.helper;
+    this.#blobs = parts.blobs;
     this.#log = parts.log;
     mkdirSync(this.#dir, { recursive: true, mode: 0o711 });
   }
@@ -48,6 +62,26 @@ export class LayerStore {
     const meta = readJson<LayerMeta>(this.#metaFile(diffId));
     if (!meta) throw new AppError('not_found', `no such layer "${diffId}"`);
     return meta;
+  }
+
+  /** Its record and its files are there; what a stranger did inside the files is not looked at. */
+  isWhole(diffId: string): boolean {
+    return this.has(diffId) && existsSync(this.diffDir(diffId));
+  }
+
+  /** The forms of its tar that were kept; the blob store may have lost one. */
+  blobsOf(diffId: string): LayerBlob[] {
+    return readJson<LayerBlob[]>(this.#blobsFile(diffId)) ?? [];
+  }
+
+  addBlob(diffId: string, blob: LayerBlob): void {
+    const others = this.blobsOf(diffId).filter(({ digest }) => digest !== blob.digest);
+    if (this.has(diffId)) writeJson(this.#blobsFile(diffId), [...others, blob]);
+  }
+
+  forgetBlob(diffId: string, digest: string): void {
+    const others = this.blobsOf(diffId).filter((blob) => blob.digest !== digest);
+    if (this.has(diffId)) writeJson(this.#blobsFile(diffId), others);
   }
 
   /** The folder overlayfs uses. */
@@ -72,16 +106,26 @@ export class LayerStore {
   }
 
   /** Unpacks a tar whose digest is known from an image config; refuses another one. */
-  async receiveVerified(body: Readable, diffId: string): Promise<LayerMeta> {
+  async receiveVerified(
+    body: Readable,
+    diffId: string,
+    options: { maxBytes?: number } = {},
+  ): Promise<LayerMeta> {
     return this.#inTemporary(async (temporary) => {
-      const { sha256, bytes, files } = await this.#helper.untar(join(temporary, 'diff'), body, {
+      let size = 0;
+      const counted = body.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+      });
+      counted.pause();
+      const { sha256, bytes, files } = await this.#helper.untar(join(temporary, 'diff'), counted, {
         devices: 'skip', // other people's base images carry a /dev that every container hides with its own
+        ...options,
       });
       if (sha256 !== diffId)
         throw new AppError('bad_request', `layer "${diffId}" has the digest "${sha256}"`, {
           hint: 'the archive is damaged; save or download it again',
         });
-      return { diffId, size: bytes, files, bytes };
+      return { diffId, size, files, bytes, isForeign: true };
     });
   }
 
@@ -95,10 +139,51 @@ export class LayerStore {
     });
   }
 
-  /** The layer as a canonical tar. */
+  /** The tar whose digest is the layer's. Its reader should hold it against that digest: files can be damaged. */
   async tar(diffId: string): Promise<Readable> {
     const { mtime } = this.meta(diffId);
+    if (this.#needsBlob(diffId)) {
+      const kept = await this.#openBlob(diffId);
+      if (kept) return kept;
+      const { sha256 } = await this.#helper.digest(this.diffDir(diffId));
+      if (sha256 !== diffId)
+        throw new AppError('not_found', `the original of layer "${diffId}" is no longer here`, {
+          hint: 'pull or load the image again',
+        });
+    }
     return this.#helper.tar(this.diffDir(diffId), mtime === undefined ? {} : { mtime });
+  }
+
+  /** True when it can be given out as a tar again: its files make it, or a blob that is there. */
+  async hasTar(diffId: string): Promise<boolean> {
+    return !this.#needsBlob(diffId) || (await this.#presentBlob(diffId)) !== undefined;
+  }
+
+  /** Its files give its tar: no blob has to be kept for it. */
+  async checkOwnTar(diffId: string): Promise<boolean> {
+    const { sha256, size } = await this.#helper.digest(this.diffDir(diffId));
+    if (sha256 !== diffId) return false;
+    const { isForeign: _, ...meta } = this.meta(diffId);
+    writeJson(this.#metaFile(diffId), { ...meta, size });
+    return true;
+  }
+
+  /** Also for the layers of older stores, which did not say so: a tar is always longer than what it holds. */
+  #needsBlob(diffId: string): boolean {
+    const { isForeign, size, bytes } = this.meta(diffId);
+    return isForeign ?? size <= bytes;
+  }
+
+  async #presentBlob(diffId: string): Promise<LayerBlob | undefined> {
+    for (const blob of this.blobsOf(diffId)) if (await this.#blobs.has(blob.digest)) return blob;
+    return undefined;
+  }
+
+  async #openBlob(diffId: string): Promise<Readable | undefined> {
+    const blob = await this.#presentBlob(diffId);
+    if (!blob) return undefined;
+    const { decompressed } = await import('./decompress.ts');
+    return decompressed(this.#blobs.open(blob.digest));
   }
 
   async remove(diffId: string): Promise<void> {
@@ -177,14 +262,15 @@ export class LayerStore {
     mkdirSync(temporary, { mode: 0o711 });
     try {
       const meta: LayerMeta = { ...(await make(temporary)), created: new Date().toISOString() };
-      return this.#publish(temporary, meta);
+      return await this.#publish(temporary, meta);
     } finally {
       if (existsSync(temporary)) await this.#helper.remove(temporary);
     }
   }
 
-  #publish(temporary: string, meta: LayerMeta): LayerMeta {
-    if (this.has(meta.diffId)) return this.meta(meta.diffId);
+  async #publish(temporary: string, meta: LayerMeta): Promise<LayerMeta> {
+    if (this.isWhole(meta.diffId)) return this.meta(meta.diffId);
+    await this.remove(meta.diffId); // one that lost its files: this is its repair
     writeJson(join(temporary, 'meta.json'), meta);
     try {
       renameSync(temporary, join(this.#dir, hexOf(meta.diffId)));
@@ -204,6 +290,10 @@ export class LayerStore {
 
   #metaFile(diffId: string): string {
     return join(this.#dir, hexOf(diffId), 'meta.json');
+  }
+
+  #blobsFile(diffId: string): string {
+    return join(this.#dir, hexOf(diffId), 'blobs.json');
   }
 
   #durableFile(diffId: string): string {

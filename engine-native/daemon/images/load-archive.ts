@@ -1,21 +1,15 @@
 // Reads what `docker save` and OCI tools write: an archive with image configs and layer tars, verified by digest. Called by POST /images/load.
 // Must never follow a link out of the unpacked archive.
-import {
-  closeSync,
-  createReadStream,
-  openSync,
-  readFileSync,
-  readSync,
-  realpathSync,
-  statSync,
-} from 'node:fs';
+import { createReadStream, ReadStream, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { pipeline, type Readable } from 'node:stream';
+import { createZstdCompress, Gunzip } from 'node:zlib';
 import { AppError } from '@berth/kit/errors.ts';
+import type { BlobStore } from '../content/blob-store.ts';
 import { JsonFields } from '../json-fields.ts';
+import { choosePlatform, hostPlatform, type Platform, platformText } from '../registry-client/platform.ts';
 import type { Helper } from '../runtime/helper.ts';
+import { decompressed } from './decompress.ts';
 import { checkDigest, digestOf, parseImageConfig } from './image-config.ts';
 import type { Image, ImageStore } from './image-store.ts';
 import type { LayerStore } from './layer-store.ts';
@@ -35,14 +29,23 @@ export interface LoadedImage {
   tags: string[];
 }
 
+export interface LoadParts {
+  helper: Helper;
+  layers: LayerStore;
+  images: ImageStore;
+  blobs: BlobStore;
+}
+
+/** `platform`: the one to take of an image that has several. */
 export async function loadArchive(
   body: Readable,
-  parts: { helper: Helper; layers: LayerStore; images: ImageStore },
+  parts: LoadParts,
+  platform = hostPlatform(),
 ): Promise<LoadedImage[]> {
   return parts.layers.withScratch(async (scratch) => {
     const dir = join(scratch, 'archive');
     await parts.helper.untar(dir, await decompressed(body));
-    const archive = new Archive(dir);
+    const archive = new Archive(dir, platform);
     const loaded: LoadedImage[] = [];
     for (const archived of archive.images()) loaded.push(await loadImage(archive, archived, parts));
     if (loaded.length === 0) throw new AppError('bad_request', 'the archive holds no image');
@@ -50,37 +53,46 @@ export async function loadArchive(
   });
 }
 
-async function loadImage(
-  archive: Archive,
-  archived: ArchivedImage,
-  { layers, images }: { layers: LayerStore; images: ImageStore },
-): Promise<LoadedImage> {
+async function loadImage(archive: Archive, archived: ArchivedImage, parts: LoadParts): Promise<LoadedImage> {
+  const { images } = parts;
   const { diffIds } = parseImageConfig(JSON.parse(archived.configText));
   if (diffIds.length !== archived.layers.length)
     throw new AppError(
       'bad_request',
       `the image names ${diffIds.length} layers, the archive holds ${archived.layers.length}`,
     );
-  for (const [index, diffId] of diffIds.entries()) {
-    if (layers.has(diffId)) continue;
-    const path = archive.resolve(archived.layers[index] ?? '');
-    await layers.receiveVerified(decompressedFile(path), diffId);
-  }
+  for (const [index, diffId] of diffIds.entries())
+    await loadLayer(archive.resolve(archived.layers[index] ?? ''), diffId, parts);
   const image = images.addConfig(archived.configText);
   const tags = archived.tags.map((tag) => images.tag(image, tag));
   return { image, tags };
 }
 
+/** A tar that our own writer would not make the same way is kept: the image could not be saved or pushed any more. */
+async function loadLayer(path: string, diffId: string, { layers, blobs }: LoadParts): Promise<void> {
+  if (layers.isWhole(diffId)) return;
+  const open = () => createReadStream(path, { highWaterMark: 256 * 1024 });
+  const tar = await decompressed(open());
+  await layers.receiveVerified(tar, diffId);
+  if (await layers.checkOwnTar(diffId)) return;
+  const compressor = tar instanceof ReadStream ? createZstdCompress() : undefined;
+  const compression = compressor ? 'zstd' : tar instanceof Gunzip ? 'gzip' : 'zstd';
+  const blob = await blobs.put(compressor ? pipeline(open(), compressor, () => {}) : open());
+  layers.addBlob(diffId, { ...blob, compression, isOwn: false });
+}
+
 class Archive {
   readonly #dir: string;
+  readonly #platform: Platform;
 
-  constructor(dir: string) {
+  constructor(dir: string, platform: Platform) {
     this.#dir = realpathSync(dir);
+    this.#platform = platform;
   }
 
   images(): ArchivedImage[] {
     if (this.#has('manifest.json')) return this.#dockerImages();
-    if (this.#has('index.json')) return this.#ociImages('index.json', 0);
+    if (this.#has('index.json')) return this.#ociImages();
     throw new AppError('bad_request', 'the archive has neither "manifest.json" nor "index.json"', {
       hint: 'it must come from docker save, or be an OCI image layout',
     });
@@ -112,16 +124,32 @@ class Archive {
     });
   }
 
-  #ociImages(path: string, depth: number): ArchivedImage[] {
-    if (depth > 3) throw new AppError('bad_request', 'image indexes are nested too deeply');
-    const index = new JsonFields(JSON.parse(this.#text(path)), path);
-    return index.objects('manifests').flatMap((descriptor) => {
-      const blob = blobPath(descriptor);
-      if ((descriptor.text('mediaType') ?? '').includes('index')) return this.#ociImages(blob, depth + 1);
+  /** The entries of index.json are different images; those of an index below it are one image for several platforms. */
+  #ociImages(): ArchivedImage[] {
+    return this.#descriptors(this.#text('index.json'), 'index.json').flatMap((descriptor) => {
       const annotations = descriptor.map('annotations') ?? {};
       const name = imageNameKeys.map((key) => annotations[key]).find((value) => value?.includes(':'));
-      return this.#ociImage(blob, name === undefined ? [] : [name]);
+      return this.#ociEntry(descriptor, name === undefined ? [] : [name], 0);
     });
+  }
+
+  #ociEntry(descriptor: JsonFields, tags: string[], depth: number): ArchivedImage[] {
+    if (depth > 3) throw new AppError('bad_request', 'image indexes are nested too deeply');
+    const blob = blobPath(descriptor);
+    const type = descriptor.text('mediaType') ?? '';
+    if (!type.includes('index') && !type.includes('manifest.list')) return this.#ociImage(blob, tags);
+    const candidates = this.#descriptors(this.#blobText(blob), blob).map((entry) => ({
+      entry,
+      platform: platformOf(entry),
+    }));
+    const chosen = choosePlatform(candidates, this.#platform);
+    if (!chosen)
+      throw new AppError('not_found', `the archive holds no image for "${platformText(this.#platform)}"`);
+    return this.#ociEntry(chosen.entry, tags, depth + 1);
+  }
+
+  #descriptors(text: string, name: string): JsonFields[] {
+    return new JsonFields(JSON.parse(text), name).objects('manifests');
   }
 
   #ociImage(path: string, tags: string[]): ArchivedImage[] {
@@ -156,39 +184,18 @@ class Archive {
   }
 }
 
+function platformOf(descriptor: JsonFields): Platform | undefined {
+  const platform = descriptor.object('platform');
+  return (
+    platform && {
+      os: platform.text('os') ?? '',
+      architecture: platform.text('architecture') ?? '',
+      variant: platform.text('variant') ?? '',
+    }
+  );
+}
+
 function blobPath(descriptor: JsonFields): string {
   const digest = checkDigest(descriptor.text('digest') ?? '');
   return `blobs/sha256/${digest.slice('sha256:'.length)}`;
-}
-
-/** Undoes gzip or zstd, known by their first bytes; anything else passes as it is. */
-async function decompressed(body: Readable): Promise<Readable> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  body.once('readable', resolve);
-  body.once('end', resolve);
-  body.once('error', reject);
-  await promise;
-  const head = body.read() as Buffer | null;
-  if (head === null) throw new AppError('bad_request', 'the archive is empty');
-  body.unshift(head);
-  return throughDecompressor(body, head);
-}
-
-function decompressedFile(path: string): Readable {
-  const head = Buffer.alloc(4);
-  const fd = openSync(path, 'r');
-  try {
-    readSync(fd, head, 0, 4, 0);
-  } finally {
-    closeSync(fd);
-  }
-  return throughDecompressor(createReadStream(path, { highWaterMark: 256 * 1024 }), head);
-}
-
-function throughDecompressor(source: Readable, head: Buffer): Readable {
-  const isGzip = head[0] === 0x1f && head[1] === 0x8b;
-  const isZstd = head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528;
-  if (!isGzip && !isZstd) return source;
-  // The error reaches the reader of the result, who is the one to report it.
-  return pipeline(source, isGzip ? createGunzip() : createZstdDecompress(), () => {});
 }
