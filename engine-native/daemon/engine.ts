@@ -31,6 +31,7 @@ import { Helper } from './runtime/helper.ts';
 import { HelperProcess } from './runtime/helper-process.ts';
 
 const reassertMs = 30_000; // a firewall reload flushes our table: isolation must not stay away for longer
+const trimAfterMs = 5_000; // the start's own code has run by then, and whoever waited for the engine has asked
 
 export interface Engine {
   /** Stops serving; containers live on. */
@@ -58,10 +59,14 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
   const reassert = setInterval(() => {
     parts.networks.reassert().catch((err: unknown) => log.warn({ err }, 'networks cannot be restored'));
   }, reassertMs);
+  const trim = setTimeout(() => {
+    parts.helper.trimDaemon().catch((err: unknown) => log.debug({ err }, 'memory cannot be given back'));
+  }, trimAfterMs);
   log.info({ engine: name, socket: config.socketPath, pool: parts.pool }, 'engine ready');
   return {
     async close() {
       clearInterval(reassert);
+      clearTimeout(trim);
       stopQuotas();
       parts.finisher.stopWatching();
       server.close();

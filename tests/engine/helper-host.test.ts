@@ -217,3 +217,15 @@ test('a killed helper leaves nothing that stops the next one', async () => {
   assert.equal((await helper.call('hello')).ok, true);
   rmSync(helper.layer('busy'), { recursive: true });
 });
+
+test('memory of code that is not used any more is given back, and comes again when it is needed', async () => {
+  const codeKb = () =>
+    Number(/^Pss_File:\s+(\d+)/m.exec(readFileSync('/proc/self/smaps_rollup', 'utf8'))?.[1]);
+  const before = codeKb();
+  const reply = await helper.call('daemon.trim', {});
+  assert.equal(reply.ok, true);
+  assert.ok(Number(reply['bytes']) > 1e6, JSON.stringify(reply));
+  // Another Node on this machine may hold the same pages, and then they stay: never more than before is what is promised.
+  assert.ok(codeKb() <= before + 8_000);
+  assert.equal((await helper.call('hello', {})).ok, true);
+});

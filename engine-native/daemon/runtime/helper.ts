@@ -116,6 +116,11 @@ export class Helper {
     await this.#ask('sysctl.set', { name, value }, quickLimitMs);
   }
 
+  /** Gives back the memory of code that only the daemon's start needed. */
+  async trimDaemon(): Promise<void> {
+    await this.#ask('daemon.trim', {}, quickLimitMs);
+  }
+
   async #ask(op: string, fields: object, limitMs: number): Promise<Record<string, unknown>> {
     const connection = await this.#connection();
     return connection.request(op, fields as Record<string, unknown>, limitMs);

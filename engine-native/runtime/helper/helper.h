@@ -12,6 +12,7 @@ struct helper {
         *root;           /* as given, without a trailing slash: requests name paths below them the same way */
     int run_fd, root_fd; /* O_PATH descriptors of both */
     int shim_fd;         /* the sealed copy of the shim's binary */
+    int daemon_pid;      /* who started it */
 };
 
 struct job;
@@ -51,6 +52,7 @@ int op_nft_apply(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_usage(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_remove(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_sync(struct op_call *call, struct json_out *reply, struct err *err);
+int op_daemon_trim(struct op_call *call, struct json_out *reply, struct err *err);
 int op_layer_untar(struct op_call *call, struct json_out *reply, struct err *err);
 int op_layer_tar(struct op_call *call, struct json_out *reply, struct err *err);
 int op_layer_digest(struct op_call *call, struct json_out *reply, struct err *err);

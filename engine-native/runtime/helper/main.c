@@ -96,7 +96,7 @@ static int run(struct helper *helper, const char *shim, struct err *err) {
 
 int main(int argc, char **argv) {
     struct err err = {0};
-    struct helper helper = {.run_fd = -1, .root_fd = -1, .shim_fd = -1};
+    struct helper helper = {.run_fd = -1, .root_fd = -1, .shim_fd = -1, .daemon_pid = getppid()};
     const char *shim = NULL;
     if (parse_arguments(argc, argv, &helper, &shim) < 0) {
         (void)fputs(usage, stderr);

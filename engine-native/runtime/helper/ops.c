@@ -16,6 +16,7 @@ static const struct op table[] = {
     {"net.remove", OP_SERIAL, op_net_remove},
     {"nft.apply", OP_SERIAL, op_nft_apply},
     {"sysctl.set", OP_SERIAL, op_sysctl_set},
+    {"daemon.trim", OP_WORKER, op_daemon_trim},
 };
 
 const struct op *op_find(const char *name) {
