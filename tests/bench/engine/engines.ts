@@ -2,6 +2,7 @@
 // Must leave nothing behind: dockerd lives in network and mount namespaces that end with it.
 import type { ChildProcess } from 'node:child_process';
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
