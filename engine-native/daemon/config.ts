@@ -1,6 +1,7 @@
 // The engine daemon's settings, read once at boot by main.ts. The only file of the daemon that reads the environment.
 import { resolve } from 'node:path';
 import { readConfig, text } from '@berth/kit/config.ts';
+import { type RegistryConfig, registryConfig, registrySettings } from './registry/registry-config.ts';
 
 export interface EngineConfig {
   socketPath: string;
@@ -15,6 +16,8 @@ export interface EngineConfig {
   /** CIDR that networks are cut from, or `auto`. */
   pool: string;
   logLevel: string;
+  /** undefined: no registry is served. */
+  registry: RegistryConfig | undefined;
 }
 
 function engineName(raw: string): string {
@@ -35,6 +38,7 @@ export function readEngineConfig(env?: Record<string, string | undefined>): Engi
       ),
       BERTH_ENGINE_NAME: { about: 'short instance id such as b1a2b3', parse: engineName },
       BERTH_ENGINE_POOL: text('cidr pool for networks, or "auto"', 'auto'),
+      ...registrySettings,
       BERTH_LOG_LEVEL: text('pino level', 'info'),
     },
     env,
@@ -47,5 +51,6 @@ export function readEngineConfig(env?: Record<string, string | undefined>): Engi
     name: values.BERTH_ENGINE_NAME,
     pool: values.BERTH_ENGINE_POOL,
     logLevel: values.BERTH_LOG_LEVEL,
+    registry: registryConfig(values),
   };
 }

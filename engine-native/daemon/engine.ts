@@ -53,6 +53,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
     cgroupParent: parts.cgroupParent,
     start: (one) => startContainer(one, parts),
   });
+  const registryServer = await startRegistry(config, parts);
   const server = createServer(config, parts, helperProcess, log);
   await server.listen(config.socketPath);
   const stopQuotas = watchDiskQuotas(parts);
@@ -70,6 +71,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
       stopQuotas();
       parts.finisher.stopWatching();
       server.close();
+      registryServer?.close();
       await leaveHostClean(parts, root, log);
       await helperProcess.stop();
     },
@@ -147,6 +149,13 @@ function createServer(
     ...layerRoutes(parts),
   ];
   return new ApiServer(routes, streams.upgrades, log);
+}
+
+/** Imported when it is on: a daemon without it does not pay for it. */
+async function startRegistry({ registry, root }: EngineConfig, { blobs, log }: Parts) {
+  if (!registry) return undefined;
+  const starter = await import('./registry/start-registry.ts');
+  return starter.startRegistry(registry, { root, blobs, log });
 }
 
 /** With no container alive nothing of ours needs to stay in the kernel. */

@@ -1,0 +1,133 @@
+// Manifests of a repository: download, push with a check of what they name, removal of manifests and tags. Registered by registry-server.ts.
+// The bytes that came are the bytes that are given out.
+
+import { Readable } from 'node:stream';
+import { digestOfBytes, isDigest, parseDigest } from '../content/digest.ts';
+import { maxManifestBytes, type ParsedManifest, parseManifest } from './parse-manifest.ts';
+import {
+  answer,
+  type RegistryCall,
+  type RegistryParts,
+  type RegistryRoute,
+  readBody,
+} from './registry-call.ts';
+import { RegistryError } from './registry-error.ts';
+import { checkReference, isTag } from './repository-name.ts';
+import type { ManifestRecord } from './repository-store.ts';
+import type { UpstreamManifest } from './upstream.ts';
+
+const maxTags = 20; // of one push; the spec asks for at least ten
+
+export function manifestRoutes(parts: RegistryParts): RegistryRoute[] {
+  const pattern = /^\/v2\/(.+)\/manifests\/([^/]+)$/;
+  return [
+    { methods: ['GET', 'HEAD'], pattern, action: 'pull', handle: (call) => sendManifest(call, parts) },
+    { methods: ['PUT'], pattern, action: 'push', handle: (call) => takeManifest(call, parts) },
+    { methods: ['DELETE'], pattern, action: 'delete', handle: (call) => removeManifest(call, parts) },
+  ];
+}
+
+async function sendManifest(call: RegistryCall, parts: RegistryParts): Promise<void> {
+  const { request, response, name } = call;
+  const reference = checkReference(call.rest);
+  const found =
+    (await findManifest(name, reference, parts)) ?? (await parts.upstream.manifest(name, reference));
+  if (!found) throw unknownManifest(reference);
+  const text = await parts.blobs.readText(found.digest, maxManifestBytes);
+  response.writeHead(200, {
+    'Content-Type': found.mediaType,
+    'Content-Length': Buffer.byteLength(text),
+    'Docker-Content-Digest': found.digest,
+    ETag: `"${found.digest}"`,
+  });
+  response.end(request.method === 'HEAD' ? undefined : text);
+}
+
+async function findManifest(
+  name: string,
+  reference: string,
+  { repositories }: RegistryParts,
+): Promise<ManifestRecord | UpstreamManifest | undefined> {
+  const digest = isDigest(reference) ? reference : await repositories.tag(name, reference);
+  return digest === undefined ? undefined : repositories.manifest(name, digest);
+}
+
+async function takeManifest(call: RegistryCall, parts: RegistryParts): Promise<void> {
+  const { request, response, name } = call;
+  const reference = checkReference(call.rest);
+  const tags = isTag(reference) ? [reference] : tagsOf(call.query);
+  const bytes = await readBody(request, maxManifestBytes);
+  const algorithm = isTag(reference) ? 'sha256' : parseDigest(reference).algorithm;
+  const digest = digestOfBytes(bytes, algorithm);
+  if (!isTag(reference) && digest !== reference)
+    throw new RegistryError('DIGEST_INVALID', `the manifest has digest "${digest}", not "${reference}"`);
+  const parsed = parseManifest(bytes, request.headers['content-type']);
+  await checkReferences(name, parsed, parts);
+  await parts.blobs.put(Readable.from([bytes]), { digest, size: bytes.length });
+  await parts.repositories.putManifest(name, recordOf(digest, bytes.length, parsed), tags);
+  answer(response, 201, {
+    Location: `/v2/${name}/manifests/${reference}`,
+    'Docker-Content-Digest': digest,
+    ...(parsed.subject === undefined ? {} : { 'OCI-Subject': parsed.subject }),
+    ...(isTag(reference) || tags.length === 0 ? {} : { 'OCI-Tag': tags }),
+  });
+}
+
+function tagsOf(query: URLSearchParams): string[] {
+  const tags = [...new Set(query.getAll('tag'))];
+  if (tags.length > maxTags)
+    throw new RegistryError('MANIFEST_INVALID', `at most ${maxTags} tags at once`, { status: 414 });
+  const wrong = tags.find((tag) => !isTag(tag));
+  if (wrong !== undefined)
+    throw new RegistryError('MANIFEST_INVALID', `"${wrong.slice(0, 150)}" is not a tag`);
+  return tags;
+}
+
+/** Every blob must be in this repository and as long as the manifest says; touched, so that it stays until the manifest holds it. */
+async function checkReferences(name: string, parsed: ParsedManifest, parts: RegistryParts): Promise<void> {
+  for (const { digest, size, mayBeMissing } of parsed.references) {
+    const isHere = mayBeMissing
+      ? (await parts.repositories.manifest(name, digest)) !== undefined ||
+        (await parts.repositories.hasBlob(name, digest))
+      : await parts.repositories.hasBlob(name, digest);
+    const found = isHere && (await parts.blobs.touch(digest)) ? await parts.blobs.size(digest) : undefined;
+    if (found === undefined && mayBeMissing) continue;
+    if (found === undefined)
+      throw new RegistryError(
+        'MANIFEST_BLOB_UNKNOWN',
+        `the manifest names "${digest}", which is not in this repository`,
+      );
+    if (found !== size)
+      throw new RegistryError(
+        'MANIFEST_INVALID',
+        `"${digest}" has ${found} bytes, the manifest says ${size}`,
+      );
+  }
+}
+
+function recordOf(digest: string, size: number, parsed: ParsedManifest): ManifestRecord {
+  const { mediaType, subject, artifactType, annotations } = parsed;
+  return {
+    digest,
+    mediaType,
+    size,
+    references: [...new Set(parsed.references.map((one) => one.digest))],
+    ...(subject === undefined ? {} : { subject }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+}
+
+async function removeManifest(call: RegistryCall, { repositories }: RegistryParts): Promise<void> {
+  const { name, response } = call;
+  const reference = checkReference(call.rest);
+  const isGone = isTag(reference)
+    ? await repositories.removeTag(name, reference)
+    : await repositories.removeManifest(name, reference);
+  if (!isGone) throw unknownManifest(reference);
+  answer(response, 202, {});
+}
+
+function unknownManifest(reference: string): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', `manifest "${reference}" is not in this repository`);
+}

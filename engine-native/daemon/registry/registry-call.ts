@@ -1,0 +1,91 @@
+// What a route of the registry is given and gives back, and the small things they share: answers, request bodies, pages.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import type { BlobStore } from '../content/blob-store.ts';
+import type { Action } from './access.ts';
+import { RegistryError } from './registry-error.ts';
+import type { RepositoryStore } from './repository-store.ts';
+import type { SigningKey } from './signing-key.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface RegistryParts {
+  blobs: BlobStore;
+  repositories: RepositoryStore;
+  key: SigningKey;
+  /** Images that are not in a repository of ours but can be had: the engine's own, or another registry's. */
+  upstream: Upstream;
+}
+
+export interface RegistryCall {
+  request: IncomingMessage;
+  response: ServerResponse;
+  query: URLSearchParams;
+  /** Checked. Empty where the route has none. */
+  name: string;
+  /** The rest of the path: a digest, a tag, an upload; not checked. */
+  rest: string;
+  may: (action: Action, repository: string) => Promise<boolean>;
+}
+
+export interface RegistryRoute {
+  methods: string[];
+  /** Its groups are name and rest. */
+  pattern: RegExp;
+  /** What the caller must be allowed to do in the repository. */
+  action: Action;
+  handle: (call: RegistryCall) => Promise<void>;
+}
+
+export function answer(
+  response: ServerResponse,
+  status: number,
+  headers: Record<string, string | number | string[]>,
+  body?: unknown,
+): void {
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const type = body === undefined ? {} : { 'Content-Type': 'application/json' };
+  const length = status === 204 ? {} : { 'Content-Length': Buffer.byteLength(text) };
+  response.writeHead(status, { ...type, ...length, ...headers });
+  response.end(text);
+}
+
+/** The whole body of a small request; 413 as soon as it is longer, or says that it will be. */
+export async function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const tooLong = () =>
+    new RegistryError('SIZE_INVALID', `the body is longer than ${maxBytes} bytes`, { status: 413 });
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLong();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of bodyOf(request) as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLong();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** `n` and `last` of a listing, applied to sorted names. `more` is the query of the next page. */
+export function pageOf(
+  names: string[],
+  query: URLSearchParams,
+  maxNames: number,
+): { names: string[]; more: string | undefined } {
+  const asked = query.get('n');
+  if (asked !== null && !/^\d{1,9}$/.test(asked))
+    throw new RegistryError('UNSUPPORTED', '"n" must be a whole number', { status: 400 });
+  const count = Math.min(asked === null ? maxNames : Number(asked), maxNames);
+  const last = query.get('last') ?? '';
+  const after = last === '' ? names : names.filter((name) => name > last);
+  const page = after.slice(0, count);
+  const end = page.at(-1);
+  const hasMore = end !== undefined && after.length > page.length;
+  return {
+    names: page,
+    more: hasMore ? new URLSearchParams({ n: String(count), last: end }).toString() : undefined,
+  };
+}
+
+/** The body as a stream of its own: whoever stops reading it in the middle must not close the connection that the answer takes. */
+export function bodyOf(request: IncomingMessage): Readable {
+  return Readable.from(request.iterator({ destroyOnReturn: false }), { objectMode: false });
+}
