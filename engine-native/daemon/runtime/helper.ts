@@ -32,6 +32,15 @@ export interface DigestResult extends UntarResult {
   size: number;
 }
 
+/** How layer.copy is told what to copy. `records`: "<op>\\0<mode>\\0<source>\\0<target>\\0", as PROTOCOL.md says. */
+export interface CopyRequest {
+  lower: string[];
+  upper: string;
+  work: string;
+  source?: string[];
+  owner?: { uid: number; gid: number };
+}
+
 export interface StartResult {
   pid: number;
   shimPid: number;
@@ -83,6 +92,21 @@ export class Helper {
       bytes: Number(reply['bytes']),
       files: Number(reply['files']),
     };
+  }
+
+  /** What lies below a path of a merged tree, as records (PROTOCOL.md, "tree.list"); the caller reads the socket to its end. */
+  async listTree(
+    lower: string[],
+    path: string,
+    options: { depth?: number; hash?: boolean } = {},
+  ): Promise<{ path: string; records: Socket }> {
+    const { reply, socket } = await openStreamOp(this.#socketPath, 'tree.list', { lower, path, ...options });
+    return { path: String(reply['path']), records: socket };
+  }
+
+  async copyTree(request: CopyRequest, records: Readable): Promise<{ files: number; bytes: number }> {
+    const reply = await uploadStreamOp(this.#socketPath, 'layer.copy', { ...request }, records);
+    return { files: Number(reply['files']), bytes: Number(reply['bytes']) };
   }
 
   async usage(dir: string): Promise<{ bytes: number; files: number }> {

@@ -56,3 +56,5 @@ int op_daemon_trim(struct op_call *call, struct json_out *reply, struct err *err
 int op_layer_untar(struct op_call *call, struct json_out *reply, struct err *err);
 int op_layer_tar(struct op_call *call, struct json_out *reply, struct err *err);
 int op_layer_digest(struct op_call *call, struct json_out *reply, struct err *err);
+int op_layer_copy(struct op_call *call, struct json_out *reply, struct err *err);
+int op_tree_list(struct op_call *call, struct json_out *reply, struct err *err);

@@ -9,6 +9,8 @@ static const struct op table[] = {
     {"layer.untar", OP_STREAM, op_layer_untar},
     {"layer.tar", OP_STREAM, op_layer_tar},
     {"layer.digest", OP_WORKER, op_layer_digest},
+    {"layer.copy", OP_STREAM, op_layer_copy},
+    {"tree.list", OP_STREAM, op_tree_list},
     {"dir.usage", OP_WORKER, op_dir_usage},
     {"dir.remove", OP_WORKER, op_dir_remove},
     {"dir.sync", OP_WORKER, op_dir_sync},
