@@ -8,6 +8,7 @@ import { networkRoutes } from './api/network-routes.ts';
 import { ApiServer, refuseIfServed } from './api/server.ts';
 import { streamRoutes } from './api/stream-routes.ts';
 import { systemRoutes } from './api/system-routes.ts';
+import { volumeRoutes } from './api/volume-routes.ts';
 import { readBoot } from './boot-id.ts';
 import type { EngineConfig } from './config.ts';
 import { removeEmptyCgroup } from './containers/cgroup-cleanup.ts';
@@ -29,6 +30,8 @@ import { claimPool, releasePool } from './networks/claim-pool.ts';
 import { Networks } from './networks/networks.ts';
 import { Helper } from './runtime/helper.ts';
 import { HelperProcess } from './runtime/helper-process.ts';
+import { unmountUnusedVolumes } from './volumes/use-volumes.ts';
+import { VolumeStore } from './volumes/volume-store.ts';
 
 const reassertMs = 30_000; // a firewall reload flushes our table: isolation must not stay away for longer
 const trimAfterMs = 5_000; // the start's own code has run by then, and whoever waited for the engine has asked
@@ -47,6 +50,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
   const parts = assemble(config, helperProcess, log);
   await parts.layers.recover(boot.isAnother);
   parts.images.load();
+  parts.volumes.load();
   boot.keep();
   await recoverContainers({
     ...parts,
@@ -54,6 +58,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
     start: (one) => startContainer(one, parts),
   });
   const registryServer = await startRegistry(config, parts);
+  await unmountUnusedVolumes(parts);
   const server = createServer(config, parts, helperProcess, log);
   await server.listen(config.socketPath);
   const stopQuotas = watchDiskQuotas(parts);
@@ -93,18 +98,21 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
   const images = new ImageStore({ root, layers, log });
   const networks = new Networks({ engineName: name, root, pool, helper, log });
   const execs = new ExecRegistry(events);
+  const volumes = new VolumeStore({ root, helper, registry, events, log });
   const cgroupParent = `berth-${name}`;
   const cgroupOf = (id: string) => `${cgroupParent}/${id}`;
   const finisher: ContainerFinisher = new ContainerFinisher({
     networks,
     files,
     events,
+    volumes,
+    helper,
     log,
     cgroupOf,
     restart: async (container: Container) => {
       await startContainer(container, parts, false);
     },
-    remove: (container: Container) => removeContainer(container, parts, { force: false }),
+    remove: (container: Container) => removeContainer(container, parts, { force: false, volumes: true }),
   });
   const parts = {
     helper,
@@ -117,6 +125,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
     images,
     networks,
     execs,
+    volumes,
     finisher,
     cgroupOf,
     cgroupParent,
@@ -145,6 +154,7 @@ function createServer(
     ...streams.routes,
     ...containerRoutes(parts),
     ...networkRoutes(parts),
+    ...volumeRoutes(parts),
     ...imageRoutes(parts),
     ...layerRoutes(parts),
   ];
@@ -162,6 +172,7 @@ async function startRegistry({ registry, root }: EngineConfig, { blobs, log }: P
 async function leaveHostClean(parts: Parts, root: string, log: Logger): Promise<void> {
   if (parts.registry.list().some((container) => container.isRunning)) return;
   try {
+    await unmountUnusedVolumes(parts);
     await parts.networks.teardown();
     removeEmptyCgroup(parts.cgroupParent);
     releasePool(root, parts.pool);

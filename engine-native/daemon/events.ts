@@ -1,7 +1,7 @@
 // What happened, in Docker's words: kept for a while for `since`, handed to every listener at once. Must never wait for a listener.
 
 export interface EngineEvent {
-  Type: 'container' | 'image' | 'network';
+  Type: 'container' | 'image' | 'network' | 'volume';
   Action: string;
   Actor: { ID: string; Attributes: Record<string, string> };
   scope: 'local';

@@ -68,7 +68,7 @@ export function containerRoutes(parts: ContainerApiParts): Route[] {
     }),
     on('GET', '/stats', (container, call) => stats(container, call)),
     on('DELETE', '', (container, { query }) =>
-      done(removeContainer(container, parts, { force: isSet(query, 'force') })),
+      done(removeContainer(container, parts, { force: isSet(query, 'force'), volumes: isSet(query, 'v') })),
     ),
     on('POST', '/exec', async (container, { request }) => {
       const exec = parts.execs.create(container, await readJsonBody(request));
@@ -104,7 +104,7 @@ async function start(container: Container, parts: ContainerApiParts): Promise<Re
     return { status: (await startContainer(container, parts)) ? 204 : 304 };
   } catch (error) {
     const isOver = !container.isRunning && container.record.hostConfig.AutoRemove;
-    if (isOver) await removeContainer(container, parts, { force: false });
+    if (isOver) await removeContainer(container, parts, { force: false, volumes: true });
     throw error;
   }
 }

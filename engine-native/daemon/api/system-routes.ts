@@ -87,7 +87,7 @@ function info({ registry, images, engineName, root, hello }: SystemApiParts): ob
     DriverStatus: [['Idmapped layers', String(hello()['idmap'] ?? false)]],
     DockerRootDir: root,
     Plugins: {
-      Volume: [],
+      Volume: ['local'],
       Network: ['bridge', 'host', 'null'],
       Authorization: null,
       Log: ['json-file', 'none'],
@@ -131,7 +131,7 @@ function osName(): string {
   }
 }
 
-const eventFilters = ['type', 'event', 'container', 'image', 'network', 'label', 'scope'];
+const eventFilters = ['type', 'event', 'container', 'image', 'network', 'volume', 'label', 'scope'];
 
 function streamEvents({ query, response }: Call, events: Events): Reply {
   const filters = parseFilters(query.get('filters'), eventFilters);
@@ -170,6 +170,7 @@ export function matchesEvent(event: EngineEvent, filters: Filters): boolean {
     matchesAny(filters['event'], (value) => value === Action || Action.startsWith(`${value}:`)) &&
     matchesAny(filters['container'], named('container')) &&
     matchesAny(filters['network'], named('network')) &&
+    matchesAny(filters['volume'], named('volume')) &&
     matchesAny(filters['image'], (value) => value === Actor.ID || Actor.Attributes['image'] === value) &&
     matchesLabels(filters['label'], Actor.Attributes)
   );

@@ -5,6 +5,7 @@ import { buildSpec, type Surroundings } from './build-spec.ts';
 import { type ContainerRecord, freshLife } from './container-config.ts';
 import { mergeEnv, mergeImageConfig } from './merge-image-config.ts';
 import { parseCreate } from './parse-create.ts';
+import { planMounts } from './plan-mounts.ts';
 import { defaultCapabilities, maskedPaths, readonlyPaths } from './security-defaults.ts';
 
 const image = {
@@ -33,6 +34,7 @@ function recordOf(body: object): ContainerRecord {
     layers: [],
     config: mergeImageConfig(config, image),
     hostConfig,
+    mounts: planMounts(config, hostConfig, () => []),
     usernsBase: 100_000,
     life: freshLife,
   };
@@ -50,6 +52,7 @@ const around: Surroundings = {
   awaitAttach: false,
   etcDir: '/data/containers/x',
   tty: { rows: 0, cols: 0 },
+  volumes: {},
 };
 
 test('an ordinary container gets the whole spec with safe defaults', () => {
@@ -144,11 +147,11 @@ test('limits, mounts and switches reach the spec', () => {
     cpuShares: 0,
     pids: -1,
   });
-  assert.deepEqual(spec.mounts.slice(3), [
-    { type: 'tmpfs', target: '/tmp', size: 67_108_864, mode: 1777, readonly: false },
-    { type: 'tmpfs', target: '/cache', size: 1024, mode: 700, readonly: false },
+  assert.deepEqual(spec.mounts.slice(0, 4), [
     { type: 'bind', source: '/src', target: '/dst', readonly: true, idmap: true },
     { type: 'bind', source: '/etc/x', target: '/x', readonly: false, idmap: false },
+    { type: 'tmpfs', target: '/cache', size: 1024, mode: 700, readonly: false, noexec: true },
+    { type: 'tmpfs', target: '/tmp', size: 67_108_864, mode: 1777, readonly: false, noexec: true },
   ]);
   assert.deepEqual(spec.capabilities, ['CAP_NET_BIND_SERVICE']);
   assert.deepEqual([spec.noNewPrivileges, spec.seccomp, spec.init], [false, 'unconfined', true]);
@@ -169,9 +172,9 @@ test('what would weaken the host or cannot be done is refused by name', () => {
     [{ Sysctls: { 'kernel.panic': '1' } }, /sysctl "kernel.panic"/],
     [{ CapAdd: ['FLY'] }, /capability "FLY"/],
     [{ SecurityOpt: ['seccomp=/profile.json'] }, /seccomp profile/],
-    [{ Binds: ['data:/data'] }, /names a volume/],
+    [{ Binds: ['a/b:/data'] }, /invalid characters for a local volume name/],
     [{ PortBindings: { '80/tcp': [{ HostPort: '80' }] } }, /PortBindings/],
-    [{ Mounts: [{ Type: 'volume', Target: '/x' }] }, /mount type "volume"/],
+    [{ Mounts: [{ Type: 'image', Target: '/x' }] }, /mount type "image"/],
     [{ LogConfig: { Type: 'syslog' } }, /log driver "syslog"/],
     [{ RestartPolicy: { Name: 'sometimes' } }, /unknown policy 'sometimes'/],
     [{ Memory: 'much' }, /"HostConfig.Memory" must be a whole number/],

@@ -2,16 +2,10 @@
 // Must never touch the system; what it needs to know about it comes in `Surroundings`.
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
-import type {
-  ContainerSpec,
-  MountSpec,
-  NamespaceSpec,
-  NetworkSpec,
-  ProcessSpec,
-} from '../runtime/container-spec.ts';
+import type { ContainerSpec, NamespaceSpec, NetworkSpec, ProcessSpec } from '../runtime/container-spec.ts';
 import type { ContainerRecord, HostConfig } from './container-config.ts';
 import { commandOf, mergeEnv } from './merge-image-config.ts';
-import { bindMounts, tmpfsMounts } from './parse-mounts.ts';
+import { mountSpecs, type VolumePlace } from './mount-specs.ts';
 import { parseDeviceRule } from './parse-resources.ts';
 import { parseSize } from './parse-size.ts';
 import { capabilitySet, checkSysctl, maskedPaths, readonlyPaths } from './security-defaults.ts';
@@ -32,6 +26,8 @@ export interface Surroundings {
   /** Folder with the hosts, hostname and resolv.conf to show; another container's when its network is joined. */
   etcDir: string;
   tty: { rows: number; cols: number };
+  /** Where each volume of its mounts lies, by name. */
+  volumes: Record<string, VolumePlace>;
 }
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -64,7 +60,7 @@ export function buildSpec(record: ContainerRecord, around: Surroundings): Contai
     userns,
     namespaces: namespacesOf(hostConfig, around),
     network: around.network,
-    mounts: mountsOf(record, around, userns !== null),
+    mounts: mountSpecs(record, around.etcDir, around.volumes),
     shmSize: hostConfig.ShmSize || defaultShmBytes,
     capabilities: capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged),
     noNewPrivileges: options.noNewPrivileges,
@@ -131,15 +127,6 @@ function namespaceOf(mode: string, joined: string | undefined): NamespaceSpec {
   throw new AppError('bad_request', `namespace mode "${mode}" does not exist`, {
     hint: 'use private, host or container:<name>',
   });
-}
-
-function mountsOf(record: ContainerRecord, around: Surroundings, idmap: boolean): MountSpec[] {
-  const { hostConfig } = record;
-  const etc = ['hosts', 'hostname', 'resolv.conf'].map((name): MountSpec => {
-    const source = join(around.etcDir, name);
-    return { type: 'bind', source, target: `/etc/${name}`, readonly: hostConfig.ReadonlyRootfs, idmap };
-  });
-  return [...etc, ...tmpfsMounts(hostConfig), ...bindMounts(hostConfig, idmap)];
 }
 
 function sysctlsOf(hostConfig: HostConfig, around: Surroundings, userns: boolean): Record<string, string> {

@@ -1,4 +1,5 @@
 // What a container was created with, in Docker's own words, as it is kept in config.json and shown by inspect. Only data.
+import type { MountPoint } from './mount-point.ts';
 
 /** Times in nanoseconds, 0 = the default. Test: [] = inherit, NONE, CMD …, CMD-SHELL …. */
 export interface HealthConfig {
@@ -28,18 +29,26 @@ export interface ContainerConfig {
   WorkingDir: string;
   Labels: Record<string, string>;
   StopSignal: string;
+  /** Targets of anonymous volumes: `-v /path` and the image's VOLUME. */
+  Volumes: Record<string, object>;
   /** Seconds; undefined = 10. */
   StopTimeout?: number;
   Healthcheck?: HealthConfig;
 }
 
 export interface MountRequest {
-  Type: 'bind' | 'tmpfs';
+  Type: 'bind' | 'volume' | 'tmpfs';
   Source: string;
   Target: string;
   ReadOnly: boolean;
-  SizeBytes: number;
-  Mode: number;
+  BindOptions?: { Propagation: string; NonRecursive: boolean; CreateMountpoint: boolean };
+  VolumeOptions?: {
+    NoCopy: boolean;
+    Labels: Record<string, string>;
+    Subpath: string;
+    DriverConfig: { Name: string; Options: Record<string, string> };
+  };
+  TmpfsOptions?: { SizeBytes: number; Mode?: number };
 }
 
 export interface DeviceRequest {
@@ -72,6 +81,8 @@ export interface HostConfig {
   Binds: string[];
   Mounts: MountRequest[];
   Tmpfs: Record<string, string>;
+  VolumesFrom: string[];
+  VolumeDriver: string;
   NetworkMode: string;
   CapAdd: string[];
   CapDrop: string[];
@@ -123,6 +134,8 @@ export interface ContainerRecord {
   layers: string[];
   config: ContainerConfig;
   hostConfig: HostConfig;
+  /** Every mount but the engine's own; absent in records older than volumes (see mountsOf in plan-mounts.ts). */
+  mounts?: MountPoint[];
   /** First uid of its 64k range; null = the host's user namespace. */
   usernsBase: number | null;
   life: LifeRecord;

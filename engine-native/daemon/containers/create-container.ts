@@ -1,12 +1,13 @@
 // From a parsed create request to a container on disk that can be started. Called by POST /containers/create.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Events } from '../events.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import { parseExtraHosts } from '../networks/etc-files.ts';
 import type { Networks } from '../networks/networks.ts';
+import { claimVolumes, dropAnonymousVolumes } from '../volumes/claim-volumes.ts';
+import type { VolumeStore } from '../volumes/volume-store.ts';
 import { resourcesOf } from './build-spec.ts';
 import { Container } from './container.ts';
 import { type ContainerRecord, freshLife } from './container-config.ts';
@@ -14,10 +15,11 @@ import type { ContainerFiles } from './container-files.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
 import { mergeImageConfig } from './merge-image-config.ts';
+import type { MountPoint } from './mount-point.ts';
 import { checkNamespaces } from './namespace-modes.ts';
 import { type CreateRequest, diskQuotaBytes } from './parse-create.ts';
-import { bindMounts, parseBind, tmpfsMounts } from './parse-mounts.ts';
 import { checkResources, parseDeviceRule } from './parse-resources.ts';
+import { mountsOf, planMounts } from './plan-mounts.ts';
 import { randomName } from './random-name.ts';
 import { capabilitySet } from './security-defaults.ts';
 import { securityOptions } from './security-options.ts';
@@ -31,6 +33,7 @@ export interface CreateParts {
   files: ContainerFiles;
   userns: UsernsRanges;
   events: Events;
+  volumes: VolumeStore;
 }
 
 export function createContainer(request: CreateRequest, name: string, parts: CreateParts): Container {
@@ -40,6 +43,7 @@ export function createContainer(request: CreateRequest, name: string, parts: Cre
   const image = images.get(request.config.Image);
   const config = mergeImageConfig(request.config, image.config.defaults);
   checkRequest({ ...request, config }, parts);
+  const planned = planMounts(config, request.hostConfig, (other) => mountsOfOther(other, registry));
   const id = randomBytes(32).toString('hex');
   const record: ContainerRecord = {
     id,
@@ -50,15 +54,29 @@ export function createContainer(request: CreateRequest, name: string, parts: Cre
     layers: image.config.diffIds,
     config: { ...config, Hostname: config.Hostname || id.slice(0, 12) },
     hostConfig: request.hostConfig,
+    mounts: planned,
     usernsBase: usernsBase(request, parts.userns),
     life: { ...freshLife },
   };
   if (request.hostConfig.NetworkMode === 'host') record.config.Hostname = config.Hostname;
-  files.create(record);
+  try {
+    record.mounts = claimVolumes(planned, request.hostConfig, parts.volumes);
+    files.create(record);
+  } catch (error) {
+    dropAnonymousVolumes(record.mounts ?? [], parts.volumes);
+    if (record.usernsBase !== null) parts.userns.release(record.usernsBase);
+    throw error;
+  }
   const container = new Container(record);
   registry.add(container);
   publishContainer(events, container, 'create');
   return container;
+}
+
+function mountsOfOther(name: string, registry: ContainerRegistry): MountPoint[] {
+  const other = registry.find(name);
+  if (!other) throw new AppError('bad_request', `No such container: ${name}`, { hint: 'see --volumes-from' });
+  return mountsOf(other.record);
 }
 
 /** Everything that would fail at the start fails here, where the user still looks. */
@@ -85,26 +103,6 @@ function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts)
   diskQuotaBytes(hostConfig.StorageOpt);
   resourcesOf(hostConfig);
   parseExtraHosts(hostConfig.ExtraHosts, '127.0.0.1');
-  tmpfsMounts(hostConfig);
-  bindMounts(hostConfig, true);
-  prepareBindSources(hostConfig.Binds, hostConfig.Mounts);
-}
-
-/** As Docker does: a missing source of a bind becomes a folder, a missing source of a mount is an error. */
-function prepareBindSources(binds: string[], mounts: { Type: string; Source: string }[]): void {
-  for (const bind of binds) mkdirMissing(parseBind(bind).source);
-  for (const { Type, Source } of mounts) {
-    if (Type === 'bind' && !exists(Source))
-      throw new AppError('bad_request', `bind source "${Source}" does not exist`);
-  }
-}
-
-function mkdirMissing(path: string): void {
-  if (!exists(path)) mkdirSync(path, { recursive: true });
-}
-
-function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function usernsBase({ config, hostConfig }: CreateRequest, userns: UsernsRanges): number | null {

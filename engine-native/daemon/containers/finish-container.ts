@@ -4,13 +4,14 @@ import type { Logger } from '@berth/kit/logging.ts';
 import type { Events } from '../events.ts';
 import type { Networks } from '../networks/networks.ts';
 import { type ExitRecord, Shim } from '../runtime/shim.ts';
+import { releaseVolumes, type VolumeUseParts } from '../volumes/use-volumes.ts';
 import { destroyCgroup } from './cgroup-cleanup.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
 import { publishContainer } from './describe-event.ts';
 import { healthyRunMs, restartDelayMs, shouldRestart } from './restart-policy.ts';
 
-export interface FinishParts {
+export interface FinishParts extends VolumeUseParts {
   networks: Networks;
   files: ContainerFiles;
   events: Events;
@@ -78,6 +79,7 @@ export class ContainerFinisher {
     life.finishedAt = exit.finishedAt;
     life.error = container.endReason = container.killReason;
     container.killReason = '';
+    releaseVolumes(container, this.#parts);
     files.clearRun(container.id);
     const atMs = Date.parse(exit.finishedAt) || Date.now();
     if (exit.oomKilled) publishContainer(events, container, 'oom', {}, atMs);

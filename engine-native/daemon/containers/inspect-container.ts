@@ -5,7 +5,7 @@ import { cgroupPids } from './cgroup-cleanup.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
 import { commandOf } from './merge-image-config.ts';
-import { bindMounts } from './parse-mounts.ts';
+import { describeMounts } from './mount-specs.ts';
 
 const never = '0001-01-01T00:00:00Z';
 
@@ -34,7 +34,7 @@ export function inspectContainer(container: Container, files: ContainerFiles, ne
     ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
     HostConfig: record.hostConfig,
     GraphDriver: { Name: 'overlay2', Data: { UpperDir: `${dir}/upper` } },
-    Mounts: mountsOf(container),
+    Mounts: describeMounts(container.record),
     Config: record.config,
     NetworkSettings: networkSettings(container, networks),
   };
@@ -56,17 +56,6 @@ function stateOf(container: Container): object {
     StartedAt: life.startedAt || never,
     FinishedAt: life.finishedAt || never,
   };
-}
-
-export function mountsOf({ record }: Container): object[] {
-  return bindMounts(record.hostConfig, false).map(({ source, target, readonly }) => ({
-    Type: 'bind',
-    Source: source,
-    Destination: target,
-    Mode: readonly ? 'ro' : '',
-    RW: !readonly,
-    Propagation: 'rprivate',
-  }));
 }
 
 function networkSettings(container: Container, networks: Networks): object {
@@ -118,7 +107,7 @@ export function summariseContainer(container: Container, networks: Networks): ob
     Status: statusText(container, Date.now()),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode },
     NetworkSettings: { Networks: (networkSettings(container, networks) as { Networks: object }).Networks },
-    Mounts: mountsOf(container),
+    Mounts: describeMounts(container.record),
   };
 }
 

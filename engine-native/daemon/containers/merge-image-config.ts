@@ -13,6 +13,7 @@ export function mergeImageConfig(config: ContainerConfig, image: ImageDefaults):
     Labels: { ...image.Labels, ...config.Labels },
     StopSignal: config.StopSignal || image.StopSignal,
     ExposedPorts: { ...image.ExposedPorts, ...config.ExposedPorts },
+    Volumes: { ...image.Volumes, ...config.Volumes },
   };
   if (config.Entrypoint === null) {
     merged.Entrypoint = image.Entrypoint;

@@ -1,8 +1,9 @@
 // Reads the body of POST /containers/create into our own records. Pure. What we cannot honour is refused, never ignored.
 import { AppError } from '@berth/kit/errors.ts';
 import { JsonFields } from '../json-fields.ts';
-import type { ContainerConfig, HostConfig, MountRequest } from './container-config.ts';
+import type { ContainerConfig, HostConfig } from './container-config.ts';
 import { parseHealthcheck } from './parse-health.ts';
+import { parseMountRequest } from './parse-mount-request.ts';
 import { parseDevice, parseResources, parseUlimits } from './parse-resources.ts';
 import { parseSize } from './parse-size.ts';
 
@@ -16,7 +17,6 @@ const restartNames = ['', 'no', 'always', 'on-failure', 'unless-stopped'] as con
 /** Fields that change what a container is allowed or able to do; being silent about them would be a lie. */
 const refused: Record<string, string> = {
   Links: 'use a network',
-  VolumesFrom: 'use a bind mount',
   DeviceRequests: 'use Devices',
   PortBindings: "reach the container by its own address, or publish it through the platform's router",
   PublishAllPorts: "reach the container by its own address, or publish it through the platform's router",
@@ -63,6 +63,7 @@ export function parseConfig(fields: JsonFields): ContainerConfig {
     WorkingDir: fields.text('WorkingDir') ?? '',
     Labels: fields.map('Labels') ?? {},
     StopSignal: fields.text('StopSignal') ?? '',
+    Volumes: (fields.object('Volumes')?.raw() ?? {}) as Record<string, object>,
     ...(stopTimeout === undefined ? {} : { StopTimeout: stopTimeout }),
     ...(health ? { Healthcheck: health } : {}),
   };
@@ -82,8 +83,10 @@ function parseHostConfig(host: JsonFields): HostConfig {
   return {
     ...parseResources(host),
     Binds: host.texts('Binds') ?? [],
-    Mounts: host.objects('Mounts').map(parseMount),
+    Mounts: host.objects('Mounts').map(parseMountRequest),
     Tmpfs: host.map('Tmpfs') ?? {},
+    VolumesFrom: host.texts('VolumesFrom') ?? [],
+    VolumeDriver: host.text('VolumeDriver') ?? '',
     NetworkMode: host.text('NetworkMode') ?? '',
     CapAdd: host.texts('CapAdd') ?? [],
     CapDrop: host.texts('CapDrop') ?? [],
@@ -140,26 +143,6 @@ export function parseRestartPolicy(policy: JsonFields | undefined): HostConfig['
       `invalid restart policy: maximum retry count can only be used with 'on-failure'`,
     );
   return { Name: name, MaximumRetryCount: retries };
-}
-
-function parseMount(mount: JsonFields): MountRequest {
-  const type = mount.text('Type') ?? '';
-  if (type !== 'bind' && type !== 'tmpfs')
-    throw new AppError('unsupported', `mount type "${type}" is not supported`, { hint: 'use bind or tmpfs' });
-  const tmpfs = mount.object('TmpfsOptions');
-  const request: MountRequest = {
-    Type: type,
-    Source: mount.text('Source') ?? '',
-    Target: mount.text('Target') ?? '',
-    ReadOnly: mount.flag('ReadOnly') ?? false,
-    SizeBytes: tmpfs?.integer('SizeBytes') ?? 0,
-    Mode: tmpfs?.integer('Mode') ?? 0o1777,
-  };
-  if (!request.Target.startsWith('/'))
-    throw new AppError('bad_request', `mount target "${request.Target}" is not an absolute path`);
-  if (type === 'bind' && !request.Source.startsWith('/'))
-    throw new AppError('bad_request', `mount source "${request.Source}" is not an absolute path`);
-  return request;
 }
 
 /** Bytes allowed in the writable layer; 0 = no limit. */

@@ -5,6 +5,8 @@ import type { Logger } from '@berth/kit/logging.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { Helper } from '../runtime/helper.ts';
 import { Shim } from '../runtime/shim.ts';
+import { adoptVolumes } from '../volumes/use-volumes.ts';
+import type { VolumeStore } from '../volumes/volume-store.ts';
 import { cgroupChildren, destroyCgroup } from './cgroup-cleanup.ts';
 import { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
@@ -20,6 +22,7 @@ export interface RecoverParts {
   registry: ContainerRegistry;
   networks: Networks;
   userns: UsernsRanges;
+  volumes: VolumeStore;
   finisher: ContainerFinisher;
   cgroupOf: (id: string) => string;
   cgroupParent: string;
@@ -91,6 +94,7 @@ async function adopt(container: Container, shim: Shim, parts: RecoverParts): Pro
     container.endpoint = endpoint;
     if (endpoint)
       networks.adopt(Object.assign(endpoint, { containerId: container.id, names: namesOf(container) }));
+    adoptVolumes(container, parts.volumes);
     finisher.watch(container, shim); // a shim whose container has exited answers at once
     return true;
   } catch {

@@ -2,9 +2,12 @@
 import { AppError } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import type { Helper } from '../runtime/helper.ts';
+import { dropAnonymousVolumes } from '../volumes/claim-volumes.ts';
+import type { VolumeStore } from '../volumes/volume-store.ts';
 import type { Container } from './container.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
+import { mountsOf } from './plan-mounts.ts';
 import { killContainerNow, type StopParts } from './stop-container.ts';
 import type { UsernsRanges } from './userns-ranges.ts';
 
@@ -12,13 +15,14 @@ export interface RemoveParts extends StopParts {
   helper: Helper;
   registry: ContainerRegistry;
   userns: UsernsRanges;
+  volumes: VolumeStore;
   log: Logger;
 }
 
 export async function removeContainer(
   container: Container,
   parts: RemoveParts,
-  options: { force: boolean },
+  options: { force: boolean; volumes?: boolean },
 ): Promise<void> {
   const isActive = container.isRunning || container.status === 'restarting';
   if (isActive && !options.force)
@@ -31,6 +35,7 @@ export async function removeContainer(
     if (container.isRunning)
       throw new AppError('conflict', `container "${container.record.name}" was started meanwhile`);
     dispose(container, parts);
+    if (options.volumes === true) dropAnonymousVolumes(mountsOf(container.record), parts.volumes);
   });
 }
 

@@ -12,6 +12,7 @@ import type { ContainerSpec, NetworkSpec } from '../runtime/container-spec.ts';
 import type { Helper, StartResult } from '../runtime/helper.ts';
 import { RuntimeFailure, startFailureExitCode, startFailureText } from '../runtime/runtime-failure.ts';
 import { Shim } from '../runtime/shim.ts';
+import { letVolumesGo, publishMounts, useVolumes, type VolumeUseParts } from '../volumes/use-volumes.ts';
 import { buildSpec } from './build-spec.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
@@ -19,8 +20,9 @@ import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
 import type { ContainerFinisher } from './finish-container.ts';
 import { devicesOf } from './host-devices.ts';
+import type { VolumePlace } from './mount-specs.ts';
 
-export interface StartParts {
+export interface StartParts extends VolumeUseParts {
   helper: Helper;
   layers: LayerStore;
   networks: Networks;
@@ -64,7 +66,7 @@ async function start(container: Container, parts: StartParts): Promise<void> {
     ...(container.endpoint ? { endpoint: container.endpoint } : {}),
   });
   writeEtcFiles(container, parts);
-  const spec = specOf(container, network, parts);
+  const spec = specOf(container, network, await useVolumes(container, parts), parts);
   const started = await startShim(spec, helper, files.runDir(container.id));
   const shim = started.shim ?? (await Shim.connect(files.runDir(container.id)).catch(() => undefined));
   container.pid = started.pid;
@@ -77,6 +79,7 @@ async function start(container: Container, parts: StartParts): Promise<void> {
     exitCode: 0,
     oomKilled: false,
   });
+  publishMounts(container, parts);
   publishContainer(events, container, 'start');
   files.saveLife(container.record);
   if (shim) {
@@ -149,7 +152,12 @@ function writeEtcFiles(container: Container, { files }: StartParts): void {
   });
 }
 
-function specOf(container: Container, network: NetworkSpec, parts: StartParts): ContainerSpec {
+function specOf(
+  container: Container,
+  network: NetworkSpec,
+  volumes: Record<string, VolumePlace>,
+  parts: StartParts,
+): ContainerSpec {
   const { files, layers, registry } = parts;
   const { hostConfig } = container.record;
   const join = (mode: string) =>
@@ -172,6 +180,7 @@ function specOf(container: Container, network: NetworkSpec, parts: StartParts): 
     awaitAttach: container.hasPendingAttach,
     etcDir: files.stateDir(netOwner?.id ?? container.id),
     tty: container.tty,
+    volumes,
   });
 }
 
@@ -190,6 +199,7 @@ function failStart(container: Container, parts: StartParts, error: unknown): unk
   if (container.endpoint) networks.release(container.endpoint);
   container.endpoint = undefined;
   files.clearRun(container.id);
+  letVolumesGo(container, parts);
   const { life } = container.record;
   life.exitCode = startFailureExitCode(error);
   life.error = startFailureText(error);

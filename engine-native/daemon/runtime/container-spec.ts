@@ -19,8 +19,19 @@ export interface MountSpec {
   readonly: boolean;
   source?: string;
   idmap?: boolean;
+  /** Folder below the source, reached without leaving it. */
+  subpath?: string;
+  /** Default: rprivate. */
+  propagation?: string;
+  /** Default: true. */
+  recursive?: boolean;
   size?: number;
   mode?: number;
+  noexec?: boolean;
+  suid?: boolean;
+  dev?: boolean;
+  uid?: number;
+  gid?: number;
 }
 
 export type NetworkSpec =

@@ -124,6 +124,15 @@ export class Helper {
     await this.#ask('dir.sync', { dir }, heavyLimitMs);
   }
 
+  /** Memory of a volume; nothing happens when it is mounted already. */
+  async mountTmpfs(dest: string, options: Record<string, string>, noexec: boolean): Promise<void> {
+    await this.#ask('volume.mount', { dest, options, noexec }, quickLimitMs);
+  }
+
+  async unmount(dest: string): Promise<void> {
+    await this.#ask('volume.unmount', { dest }, quickLimitMs);
+  }
+
   async ensureBridge(request: BridgeRequest): Promise<void> {
     await this.#ask('net.ensure', { ...request }, quickLimitMs);
   }

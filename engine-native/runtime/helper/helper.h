@@ -53,6 +53,8 @@ int op_dir_usage(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_remove(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_sync(struct op_call *call, struct json_out *reply, struct err *err);
 int op_daemon_trim(struct op_call *call, struct json_out *reply, struct err *err);
+int op_volume_mount(struct op_call *call, struct json_out *reply, struct err *err);
+int op_volume_unmount(struct op_call *call, struct json_out *reply, struct err *err);
 int op_layer_untar(struct op_call *call, struct json_out *reply, struct err *err);
 int op_layer_tar(struct op_call *call, struct json_out *reply, struct err *err);
 int op_layer_digest(struct op_call *call, struct json_out *reply, struct err *err);

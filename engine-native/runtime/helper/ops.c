@@ -14,6 +14,8 @@ static const struct op table[] = {
     {"dir.usage", OP_WORKER, op_dir_usage},
     {"dir.remove", OP_WORKER, op_dir_remove},
     {"dir.sync", OP_WORKER, op_dir_sync},
+    {"volume.mount", OP_WORKER, op_volume_mount},
+    {"volume.unmount", OP_WORKER, op_volume_unmount},
     {"net.ensure", OP_SERIAL, op_net_ensure},
     {"net.remove", OP_SERIAL, op_net_remove},
     {"nft.apply", OP_SERIAL, op_nft_apply},

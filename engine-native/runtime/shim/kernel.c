@@ -58,6 +58,11 @@ int k_mount_setattr(int fd, unsigned flags, uint64_t set, uint64_t userns_fd) {
     return (int)syscall(SYS_mount_setattr, fd, "", flags | AT_EMPTY_PATH, &attr, sizeof(attr));
 }
 
+int k_mount_propagation(int fd, unsigned flags, uint64_t propagation) {
+    struct mount_attr attr = {.propagation = propagation};
+    return (int)syscall(SYS_mount_setattr, fd, "", flags | AT_EMPTY_PATH, &attr, sizeof(attr));
+}
+
 pid_t k_clone3(struct clone_args *args) {
     return (pid_t)syscall(SYS_clone3, args, sizeof(*args));
 }

@@ -108,21 +108,23 @@ static int refuse_proc(int target, const char *path, struct err *err) {
     return 0;
 }
 
-static int mount_volume(struct setup *s, const struct mount_spec *mount, struct err *err) {
-    char size[32], mode[16];
-    const char *options[] = {"mode", mode, mount->size ? "size" : NULL, size, NULL};
-    struct stat st;
-    int source;
+static int make_tmpfs(const struct mount_spec *mount) {
+    char size[32], mode[16], uid[16], gid[16];
+    const char *options[] = {"mode", mode, "uid", uid, "gid", gid, mount->size ? "size" : NULL, size, NULL};
+    unsigned attributes = (mount->suid ? 0 : MOUNT_ATTR_NOSUID) | (mount->dev ? 0 : MOUNT_ATTR_NODEV) |
+                          (mount->noexec ? MOUNT_ATTR_NOEXEC : 0) | (mount->readonly ? MOUNT_ATTR_RDONLY : 0);
 
-    if (mount->type == MOUNT_BIND) {
-        source = *s->next++;
-    } else {
-        (void)snprintf(size, sizeof(size), "%lld", (long long)mount->size);
-        (void)snprintf(mode, sizeof(mode), "%o", mount->mode);
-        source =
-            k_new_mount("tmpfs", options,
-                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount->readonly ? MOUNT_ATTR_RDONLY : 0));
-    }
+    (void)snprintf(size, sizeof(size), "%lld", (long long)mount->size);
+    (void)snprintf(mode, sizeof(mode), "%o", mount->mode);
+    (void)snprintf(uid, sizeof(uid), "%lld", (long long)mount->uid);
+    (void)snprintf(gid, sizeof(gid), "%lld", (long long)mount->gid);
+    return k_new_mount("tmpfs", options, attributes);
+}
+
+static int mount_volume(struct setup *s, const struct mount_spec *mount, struct err *err) {
+    struct stat st;
+    int source = mount->type == MOUNT_BIND ? *s->next++ : make_tmpfs(mount);
+
     auto_close int from = source;
     if (from < 0 || fstat(from, &st))
         return err_sys(err, errno, "cannot make the mount for \"%s\"", mount->target);

@@ -248,8 +248,26 @@ int rootfs_open_by_path(const struct spec *spec, int userns_fd, struct err *err)
     return rc == 0 ? root : -1;
 }
 
+/* A folder of a volume. Who fills the volume may put links there: none of them leads out of it. */
+static int open_subpath(const struct mount_spec *mount, int userns_fd, struct err *err) {
+    char path[32];
+    auto_close int source = open(mount->source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    auto_close int fd = source < 0 ? -1
+                                   : k_openat2(source, mount->subpath, O_PATH | O_CLOEXEC, 0,
+                                               RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+
+    if (fd < 0)
+        return err_sys_as(err, ERR_BAD_REQUEST, errno, "cannot open subpath \"%s\" of the volume at \"%s\"",
+                          mount->subpath, mount->target);
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open_tree_mapped(path, mount->idmap ? userns_fd : -1, AT_RECURSIVE, err);
+}
+
 int rootfs_open_bind(const struct mount_spec *mount, int userns_fd, struct err *err) {
-    auto_close int fd = open_tree_mapped(mount->source, mount->idmap ? userns_fd : -1, AT_RECURSIVE, err);
+    unsigned recursive = mount->recursive ? AT_RECURSIVE : 0;
+    auto_close int fd = mount->subpath[0]
+                            ? open_subpath(mount, userns_fd, err)
+                            : open_tree_mapped(mount->source, mount->idmap ? userns_fd : -1, recursive, err);
     /* A volume never brings device nodes in. */
     uint64_t attributes = MOUNT_ATTR_NODEV | (mount->readonly ? MOUNT_ATTR_RDONLY : 0);
 
@@ -257,6 +275,11 @@ int rootfs_open_bind(const struct mount_spec *mount, int userns_fd, struct err *
         return -1;
     if (k_mount_setattr(fd, AT_RECURSIVE, attributes, 0))
         return err_sys(err, errno, "cannot set the flags of mount \"%s\"", mount->target);
+    /* Private unless asked otherwise: what a container mounts below must not show on the host. A shared one
+     * keeps the peers that its source has. */
+    if (mount->propagation != MS_SHARED &&
+        k_mount_propagation(fd, mount->propagation_recursive ? AT_RECURSIVE : 0, mount->propagation))
+        return err_sys(err, errno, "cannot set the propagation of mount \"%s\"", mount->target);
     return steal_fd(&fd);
 }
 

@@ -5,6 +5,7 @@
 #include "spec_names.h"
 
 #include <errno.h>
+#include <linux/mount.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -162,10 +163,38 @@ static int parse_mode(const struct json *object, unsigned *mode, struct err *err
     return 0;
 }
 
+static int parse_propagation(const struct json *object, struct mount_spec *mount, struct err *err) {
+    static const struct {
+        const char *name;
+        unsigned long flag;
+    } kinds[] = {{"private", MS_PRIVATE}, {"slave", MS_SLAVE}, {"shared", MS_SHARED}};
+    const char *name = "rprivate";
+
+    if (json_opt_string(object, "propagation", &name, err))
+        return -1;
+    mount->propagation_recursive = name[0] == 'r';
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(name + mount->propagation_recursive, kinds[i].name) == 0) {
+            mount->propagation = kinds[i].flag;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_BAD_REQUEST, "mount propagation \"%s\" does not exist", name);
+}
+
+static int parse_bind(const struct json *object, struct mount_spec *mount, struct err *err) {
+    if (json_need_string(object, "source", &mount->source, err) ||
+        json_opt_bool(object, "idmap", &mount->idmap, err) ||
+        json_opt_string(object, "subpath", &mount->subpath, err) ||
+        json_opt_bool(object, "recursive", &mount->recursive, err) || parse_propagation(object, mount, err))
+        return -1;
+    return check_absolute(mount->source, "mount source", err);
+}
+
 static int parse_mount(const struct json *object, struct mount_spec *mount, struct err *err) {
     const char *type;
 
-    *mount = (struct mount_spec){.mode = 01777};
+    *mount = (struct mount_spec){.mode = 01777, .subpath = "", .recursive = true, .uid = 0, .gid = 0};
     if (json_need_string(object, "type", &type, err) ||
         json_need_string(object, "target", &mount->target, err) ||
         json_opt_bool(object, "readonly", &mount->readonly, err) ||
@@ -173,16 +202,16 @@ static int parse_mount(const struct json *object, struct mount_spec *mount, stru
         return -1;
     if (strcmp(type, "bind") == 0) {
         mount->type = MOUNT_BIND;
-        if (json_need_string(object, "source", &mount->source, err) ||
-            json_opt_bool(object, "idmap", &mount->idmap, err))
-            return -1;
-        return check_absolute(mount->source, "mount source", err);
+        return parse_bind(object, mount, err);
     }
     if (strcmp(type, "tmpfs") != 0)
         return err_set(err, ERR_BAD_REQUEST, "mount type \"%s\" is not bind or tmpfs", type);
     mount->type = MOUNT_TMPFS;
     if (json_opt_int(object, "size", 0, INT64_MAX, &mount->size, err) ||
-        parse_mode(object, &mount->mode, err))
+        parse_mode(object, &mount->mode, err) || json_opt_bool(object, "noexec", &mount->noexec, err) ||
+        json_opt_bool(object, "suid", &mount->suid, err) || json_opt_bool(object, "dev", &mount->dev, err) ||
+        json_opt_int(object, "uid", 0, UINT32_MAX - 1, &mount->uid, err) ||
+        json_opt_int(object, "gid", 0, UINT32_MAX - 1, &mount->gid, err))
         return -1;
     return 0;
 }

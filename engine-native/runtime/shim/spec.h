@@ -24,8 +24,12 @@ struct process_spec {
 struct mount_spec {
     enum { MOUNT_BIND, MOUNT_TMPFS } type;
     const char *source, *target;
+    const char *subpath;       /* below source, reached without leaving it; "" = source itself */
+    unsigned long propagation; /* MS_PRIVATE, MS_SLAVE or MS_SHARED */
+    bool propagation_recursive, recursive;
     bool readonly, idmap;
-    int64_t size;
+    bool noexec, suid, dev; /* of a tmpfs */
+    int64_t size, uid, gid;
     unsigned mode;
 };
 
