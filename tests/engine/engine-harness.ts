@@ -29,6 +29,8 @@ export class TestEngine {
   readonly root: string;
   readonly socketPath: string;
   readonly client: EngineClient;
+  /** Further settings of the daemon, as environment variables; set them before it starts. */
+  readonly settings: Record<string, string> = {};
   image = '';
   layer = '';
   #daemon: ChildProcess | undefined;
@@ -61,6 +63,7 @@ export class TestEngine {
         BERTH_ENGINE_NATIVE: native,
         BERTH_ENGINE_NAME: this.name,
         BERTH_LOG_LEVEL: 'warn',
+        ...this.settings,
       },
       stdio: ['ignore', 'inherit', 'pipe'],
     });

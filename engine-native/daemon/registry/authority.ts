@@ -76,6 +76,19 @@ export class Authority {
     );
   }
 
+  /** For a mount: who may not pull from there is let through, to upload instead. */
+  async askToPull(
+    request: IncomingMessage,
+    caller: TokenContent | undefined,
+    name: string,
+    from: string,
+  ): Promise<void> {
+    if (!caller || caller.user === '' || this.may(caller, 'pull', from)) return;
+    if (!(await this.#parts.accounts.allowed(caller.user, from)).includes('pull')) return;
+    const scope = `repository:${name}:pull,push repository:${from}:pull`;
+    throw this.#challenge(request, scope, 'insufficient_scope');
+  }
+
   requireCatalog(request: IncomingMessage, caller: TokenContent | undefined): void {
     if (this.#parts.anonymous !== 'none' || hasScope(caller, 'registry', 'catalog', '*')) return;
     throw this.#challenge(request, 'registry:catalog:*', caller && 'insufficient_scope');

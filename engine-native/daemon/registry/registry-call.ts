@@ -25,6 +25,8 @@ export interface RegistryCall {
   /** The rest of the path: a digest, a tag, an upload; not checked. */
   rest: string;
   may: (action: Action, repository: string) => Promise<boolean>;
+  /** Throws a challenge when the caller's token does not let it pull from there but a wider one would. */
+  askToPull: (repository: string) => Promise<void>;
 }
 
 export interface RegistryRoute {

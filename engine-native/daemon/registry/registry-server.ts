@@ -107,6 +107,7 @@ export class RegistryServer {
         isCatalog
           ? this.#authority.mayList(caller, repository)
           : this.#authority.may(caller, action, repository),
+      askToPull: (repository) => this.#authority.askToPull(request, caller, name, repository),
     });
   }
 

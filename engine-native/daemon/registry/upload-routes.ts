@@ -16,7 +16,6 @@ import { RegistryError } from './registry-error.ts';
 import { checkName } from './repository-name.ts';
 
 const purpose = 'registry-upload';
-const idLength = 32;
 
 export function uploadRoutes(parts: RegistryParts): RegistryRoute[] {
   const collection = /^\/v2\/(.+)\/blobs\/uploads\/?$/;
@@ -57,7 +56,8 @@ async function mountBlob(call: RegistryCall, parts: RegistryParts, digest: strin
   const { query, name, response } = call;
   if (!(await parts.blobs.touch(digest))) return false;
   const from = query.get('from');
-  const sources = from === null ? await parts.repositories.names() : [checkName(from)];
+  if (from !== null) await call.askToPull(checkName(from));
+  const sources = from === null ? await parts.repositories.names() : [from];
   for (const source of sources) {
     const isMine = await call.may('pull', source);
     if (!isMine || !(await parts.repositories.hasBlob(source, digest))) continue;
@@ -125,8 +125,8 @@ function checkChunk({ request, name }: RegistryCall, upload: Upload, parts: Regi
 }
 
 async function findUpload({ name, rest }: RegistryCall, parts: RegistryParts): Promise<Upload> {
-  const id = rest.slice(0, idLength);
-  const isOurs = parts.key.isSigned(purpose, `${name}\0${id}`, Buffer.from(rest.slice(idLength), 'hex'));
+  const [, id = '', signature = ''] = /^([0-9a-f]{32})([0-9a-f]{64})$/.exec(rest) ?? [];
+  const isOurs = parts.key.isSigned(purpose, `${name}\0${id}`, Buffer.from(signature, 'hex'));
   const upload = isOurs ? await parts.blobs.resume(id) : undefined;
   if (!upload) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', 'no such upload in this repository');
   return upload;
