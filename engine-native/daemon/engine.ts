@@ -2,6 +2,7 @@
 import { chmodSync } from 'node:fs';
 import type { Logger } from '@berth/kit/logging.ts';
 import { containerRoutes } from './api/container-routes.ts';
+import { execRoutes } from './api/exec-routes.ts';
 import { imageRoutes } from './api/image-routes.ts';
 import { layerRoutes } from './api/layer-routes.ts';
 import { networkRoutes } from './api/network-routes.ts';
@@ -18,6 +19,7 @@ import { ContainerRegistry } from './containers/container-registry.ts';
 import { watchDiskQuotas } from './containers/disk-quota.ts';
 import { ExecRegistry } from './containers/exec-registry.ts';
 import { ContainerFinisher } from './containers/finish-container.ts';
+import { HealthMonitors } from './containers/health.ts';
 import { recoverContainers } from './containers/recover-containers.ts';
 import { removeContainer } from './containers/remove-container.ts';
 import { startContainer } from './containers/start-container.ts';
@@ -107,6 +109,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
     events,
     volumes,
     helper,
+    health: new HealthMonitors({ events, files, log }),
     log,
     cgroupOf,
     restart: async (container: Container) => {
@@ -153,6 +156,7 @@ function createServer(
     ...systemRoutes(system),
     ...streams.routes,
     ...containerRoutes(parts),
+    ...execRoutes(parts),
     ...networkRoutes(parts),
     ...volumeRoutes(parts),
     ...imageRoutes(parts),

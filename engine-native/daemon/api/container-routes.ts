@@ -1,11 +1,12 @@
-// Routes of containers and execs that answer once. A handler reads the request, calls one verb, shapes the answer.
+// Routes of containers that answer once, but for stats. A handler reads the request, calls one verb, shapes the answer.
+import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Container, WaitCondition } from '../containers/container.ts';
 import { type CreateParts, createContainer } from '../containers/create-container.ts';
 import { publishContainer } from '../containers/describe-event.ts';
-import type { ExecRegistry } from '../containers/exec-registry.ts';
-import { inspectContainer, summariseContainer, topContainer } from '../containers/inspect-container.ts';
+import { inspectContainer, summariseContainer } from '../containers/inspect-container.ts';
 import { parseCreate } from '../containers/parse-create.ts';
+import { prunable } from '../containers/prune-containers.ts';
 import { type RemoveParts, removeContainer } from '../containers/remove-container.ts';
 import { selectContainers } from '../containers/select-containers.ts';
 import { namesOf, type StartParts, startContainer } from '../containers/start-container.ts';
@@ -16,7 +17,9 @@ import {
   stopContainer,
   unpauseContainer,
 } from '../containers/stop-container.ts';
+import { topContainer } from '../containers/top.ts';
 import { updateContainer } from '../containers/update-container.ts';
+import type { Events } from '../events.ts';
 import {
   type Call,
   clientGone,
@@ -28,9 +31,7 @@ import {
   readJsonBody,
 } from './route.ts';
 
-export interface ContainerApiParts extends CreateParts, StartParts, RemoveParts {
-  execs: ExecRegistry;
-}
+export interface ContainerApiParts extends CreateParts, StartParts, RemoveParts {}
 
 type Handler = (container: Container, call: Call) => Promise<Reply> | Reply;
 
@@ -44,7 +45,7 @@ export function containerRoutes(parts: ContainerApiParts): Route[] {
   return [
     { method: 'POST', pattern: '/containers/create', handle: (call) => create(call, parts) },
     { method: 'GET', pattern: '/containers/json', handle: (call) => list(call, parts) },
-    { method: 'POST', pattern: '/containers/prune', handle: () => prune(parts) },
+    { method: 'POST', pattern: '/containers/prune', handle: (call) => prune(call, parts) },
     on('GET', '/json', (container) => ({
       status: 200,
       body: inspectContainer(container, parts.files, parts.networks),
@@ -56,26 +57,22 @@ export function containerRoutes(parts: ContainerApiParts): Route[] {
     on('POST', '/pause', (container) => done(pauseContainer(container, parts.events))),
     on('POST', '/unpause', (container) => done(unpauseContainer(container, parts.events))),
     on('POST', '/wait', wait),
-    on('POST', '/resize', (container, { query }) => resize(container, query)),
+    on('POST', '/resize', (container, { query }) => resize(container, query, parts.events)),
     on('POST', '/rename', (container, { query }) => rename(container, query, parts)),
     on('POST', '/update', async (container, { request }) => ({
       status: 200,
       body: await updateContainer(container, await readJsonBody(request), parts),
     })),
-    on('GET', '/top', (container) => {
+    on('GET', '/top', async (container, { query }) => {
       container.runningShim();
-      return { status: 200, body: topContainer(parts.cgroupOf(container.id)) };
+      const body = await topContainer(parts.cgroupOf(container.id), query.get('ps_args') ?? '');
+      publishContainer(parts.events, container, 'top');
+      return { status: 200, body };
     }),
     on('GET', '/stats', (container, call) => stats(container, call)),
     on('DELETE', '', (container, { query }) =>
       done(removeContainer(container, parts, { force: isSet(query, 'force'), volumes: isSet(query, 'v') })),
     ),
-    on('POST', '/exec', async (container, { request }) => {
-      const exec = parts.execs.create(container, await readJsonBody(request));
-      return { status: 201, body: { Id: exec.id } };
-    }),
-    { method: 'GET', pattern: '/exec/:id/json', handle: (call) => inspectExec(call, parts.execs) },
-    { method: 'POST', pattern: '/exec/:id/resize', handle: (call) => resizeExec(call, parts.execs) },
   ];
 }
 
@@ -95,6 +92,7 @@ function list({ query }: Call, { registry, networks }: ContainerApiParts): Reply
     all: isSet(query, 'all'),
     filters: query.get('filters'),
     limit: numberOf(query, 'limit') ?? 0,
+    find: (nameOrId) => registry.get(nameOrId),
   });
   return { status: 200, body: chosen.map((container) => summariseContainer(container, networks)) };
 }
@@ -145,10 +143,11 @@ async function wait(container: Container, { query, response }: Call): Promise<Re
   return undefined;
 }
 
-async function resize(container: Container, query: URLSearchParams): Promise<Reply> {
+async function resize(container: Container, query: URLSearchParams, events: Events): Promise<Reply> {
   const [rows, cols] = [numberOf(query, 'h') ?? 0, numberOf(query, 'w') ?? 0];
   container.tty = { rows, cols };
   if (rows > 0 && cols > 0) await container.runningShim().resize(rows, cols);
+  publishContainer(events, container, 'resize', { height: String(rows), width: String(cols) });
   return { status: 200 };
 }
 
@@ -171,54 +170,28 @@ async function stats(container: Container, call: Call): Promise<Reply> {
   const signal = clientGone(response);
   response.writeHead(200, { 'Content-Type': 'application/json' });
   // Each sample takes a second by itself: it compares the processor's counters over that time.
-  while (!signal.aborted && container.isRunning)
+  while (!signal.aborted && container.status !== 'removing')
     response.write(`${JSON.stringify(await statsOf(container, false))}\n`);
   response.end();
   return undefined;
 }
 
-function inspectExec(call: Call, execs: ExecRegistry): Reply {
-  const exec = execs.get(param(call, 'id'));
-  const [entrypoint = '', ...args] = exec.process.args;
-  return {
-    status: 200,
-    body: {
-      ID: exec.id,
-      Running: exec.isRunning,
-      ExitCode: exec.exitCode,
-      Pid: exec.pid,
-      ContainerID: exec.container.id,
-      OpenStdin: exec.attachStdin,
-      OpenStdout: exec.attachStdout,
-      OpenStderr: exec.attachStderr,
-      CanRemove: !exec.isRunning,
-      DetachKeys: '',
-      ProcessConfig: {
-        tty: exec.process.tty,
-        entrypoint,
-        arguments: args,
-        privileged: exec.privileged,
-        user: exec.process.user,
-      },
-    },
-  };
-}
-
-async function resizeExec(call: Call, execs: ExecRegistry): Promise<Reply> {
-  const exec = execs.get(param(call, 'id'));
-  const [rows, cols] = [numberOf(call.query, 'h') ?? 0, numberOf(call.query, 'w') ?? 0];
-  exec.process.rows = rows;
-  exec.process.cols = cols;
-  if (exec.isRunning && rows > 0 && cols > 0) await exec.container.runningShim().resize(rows, cols, exec.pid);
-  return { status: 200 };
-}
-
-async function prune(parts: ContainerApiParts): Promise<Reply> {
+async function prune({ query }: Call, parts: ContainerApiParts): Promise<Reply> {
+  const chosen = prunable(parts.registry.list(), query.get('filters'), Date.now());
   const removed: string[] = [];
-  for (const container of parts.registry.list()) {
-    if (container.status !== 'exited' && container.status !== 'created') continue;
-    await removeContainer(container, parts, { force: false });
+  let reclaimed = 0;
+  for (const container of chosen) {
+    const upper = join(parts.files.stateDir(container.id), 'upper');
+    const { bytes } = await parts.helper.usage(upper).catch(() => ({ bytes: 0 }));
+    // Started meanwhile: then it is not for us to remove.
+    const isGone = await removeContainer(container, parts, { force: false }).then(
+      () => true,
+      () => false,
+    );
+    if (!isGone) continue;
+    reclaimed += bytes;
     removed.push(container.id);
   }
-  return { status: 200, body: { ContainersDeleted: removed, SpaceReclaimed: 0 } };
+  parts.events.publish('container', 'prune', '', { reclaimed: String(reclaimed) });
+  return { status: 200, body: { ContainersDeleted: removed, SpaceReclaimed: reclaimed } };
 }

@@ -131,7 +131,22 @@ function osName(): string {
   }
 }
 
-const eventFilters = ['type', 'event', 'container', 'image', 'network', 'volume', 'label', 'scope'];
+const eventFilters = [
+  'config',
+  'container',
+  'daemon',
+  'event',
+  'image',
+  'label',
+  'network',
+  'node',
+  'plugin',
+  'scope',
+  'secret',
+  'service',
+  'type',
+  'volume',
+];
 
 function streamEvents({ query, response }: Call, events: Events): Reply {
   const filters = parseFilters(query.get('filters'), eventFilters);
@@ -171,6 +186,8 @@ export function matchesEvent(event: EngineEvent, filters: Filters): boolean {
     matchesAny(filters['container'], named('container')) &&
     matchesAny(filters['network'], named('network')) &&
     matchesAny(filters['volume'], named('volume')) &&
+    matchesAny(filters['scope'], (value) => value === 'local') &&
+    ['config', 'daemon', 'node', 'plugin', 'secret', 'service'].every((kind) => !filters[kind]?.length) &&
     matchesAny(filters['image'], (value) => value === Actor.ID || Actor.Attributes['image'] === value) &&
     matchesLabels(filters['label'], Actor.Attributes)
   );

@@ -171,7 +171,7 @@ test('what would weaken the host or cannot be done is refused by name', () => {
   const refused: [object, RegExp][] = [
     [{ Sysctls: { 'kernel.panic': '1' } }, /sysctl "kernel.panic"/],
     [{ CapAdd: ['FLY'] }, /capability "FLY"/],
-    [{ SecurityOpt: ['seccomp=/profile.json'] }, /seccomp profile/],
+    [{ SecurityOpt: ['seccomp=/profile.json'] }, /is not JSON/],
     [{ Binds: ['a/b:/data'] }, /invalid characters for a local volume name/],
     [{ PortBindings: { '80/tcp': [{ HostPort: '80' }] } }, /PortBindings/],
     [{ Mounts: [{ Type: 'image', Target: '/x' }] }, /mount type "image"/],

@@ -1,5 +1,6 @@
 // From a container's record to the spec its shim is started with: data in, data out, tested without root.
 // Must never touch the system; what it needs to know about it comes in `Surroundings`.
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { ContainerSpec, NamespaceSpec, NetworkSpec, ProcessSpec } from '../runtime/container-spec.ts';
@@ -8,6 +9,7 @@ import { commandOf, mergeEnv } from './merge-image-config.ts';
 import { mountSpecs, type VolumePlace } from './mount-specs.ts';
 import { parseDeviceRule } from './parse-resources.ts';
 import { parseSize } from './parse-size.ts';
+import { ociSeccomp } from './seccomp-profile.ts';
 import { capabilitySet, checkSysctl, maskedPaths, readonlyPaths } from './security-defaults.ts';
 import { securityOptions } from './security-options.ts';
 
@@ -65,6 +67,7 @@ export function buildSpec(record: ContainerRecord, around: Surroundings): Contai
     capabilities: capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged),
     noNewPrivileges: options.noNewPrivileges,
     seccomp: options.seccomp,
+    ...(options.profile === undefined ? {} : { seccompProfile: seccompProfile(record, options.profile) }),
     privileged: hostConfig.Privileged,
     maskedPaths: hostConfig.Privileged ? [] : (hostConfig.MaskedPaths ?? maskedPaths),
     readonlyPaths: hostConfig.Privileged ? [] : (hostConfig.ReadonlyPaths ?? readonlyPaths),
@@ -93,6 +96,14 @@ function mainProcess(record: ContainerRecord, hostname: string, around: Surround
     cols: around.tty.cols,
     stdin: config.OpenStdin,
   };
+}
+
+function seccompProfile({ hostConfig }: ContainerRecord, text: string): object {
+  return ociSeccomp(text, {
+    architecture: process.arch === 'x64' ? 'amd64' : process.arch,
+    kernel: release(),
+    capabilities: capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged),
+  });
 }
 
 /** --group-add, for the main process and for every exec. */

@@ -11,6 +11,16 @@ export interface HealthConfig {
   Retries?: number;
 }
 
+export type HealthStatus = 'starting' | 'healthy' | 'unhealthy';
+
+/** What the probes have found, as inspect shows it. */
+export interface Health {
+  Status: HealthStatus;
+  FailingStreak: number;
+  /** The latest five. */
+  Log: { Start: string; End: string; ExitCode: number; Output: string }[];
+}
+
 export interface ContainerConfig {
   Hostname: string;
   Domainname: string;
@@ -34,6 +44,8 @@ export interface ContainerConfig {
   /** Seconds; undefined = 10. */
   StopTimeout?: number;
   Healthcheck?: HealthConfig;
+  /** What runs a CMD-SHELL; /bin/sh -c without it. */
+  Shell?: string[];
 }
 
 export interface MountRequest {
@@ -120,6 +132,8 @@ export interface LifeRecord {
   /** Somebody asked for the stop: restart policies leave it alone. */
   stoppedByUser: boolean;
   restartCount: number;
+  /** The latest verdict of the health check, for a daemon that adopts the container. */
+  health?: HealthStatus;
 }
 
 export interface ContainerRecord {

@@ -15,9 +15,11 @@ export class ContainerRegistry {
   checkFree(name: string): void {
     const holder = this.#byName.get(name);
     if (holder)
-      throw new AppError('conflict', `the name "${name}" is taken by container "${holder.id.slice(0, 12)}"`, {
-        hint: 'remove or rename that container, or choose another name',
-      });
+      throw new AppError(
+        'conflict',
+        `the container name "/${name}" is already in use by container "${holder.id}"`,
+        { hint: 'remove or rename that container, or choose another name' },
+      );
   }
 
   rename(container: Container, name: string): void {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Endpoint } from '../networks/endpoint.ts';
 import type { AttachStreams, Shim } from '../runtime/shim.ts';
-import type { ContainerRecord } from './container-config.ts';
+import type { ContainerRecord, Health } from './container-config.ts';
 
 /**
  * created → running ⇄ paused → exited → running …; restarting stands between exited and running under a restart policy;
@@ -37,6 +37,8 @@ export class Container {
   killReason = '';
   /** The same, of the run that ended last: told to whoever waits. A start that failed is told to whoever started it. */
   endReason = '';
+  /** While it runs and after; undefined without a health check. */
+  health: Health | undefined;
   readonly execIds = new Set<string>();
   #pendingAttaches: PendingAttach[] = [];
   #lock: Promise<unknown> = Promise.resolve();

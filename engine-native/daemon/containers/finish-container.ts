@@ -9,12 +9,14 @@ import { destroyCgroup } from './cgroup-cleanup.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
 import { publishContainer } from './describe-event.ts';
+import type { HealthMonitors } from './health.ts';
 import { healthyRunMs, restartDelayMs, shouldRestart } from './restart-policy.ts';
 
 export interface FinishParts extends VolumeUseParts {
   networks: Networks;
   files: ContainerFiles;
   events: Events;
+  health: HealthMonitors;
   log: Logger;
   cgroupOf: (id: string) => string;
   /** Starts it again under its restart policy. */
@@ -34,10 +36,12 @@ export class ContainerFinisher {
   /** The daemon ends: containers live on, and nothing is restarted or removed in their name any more. */
   stopWatching(): void {
     this.#stopping = true;
+    this.#parts.health.stopAll();
   }
 
   /** Follows a shim until its container has ended. */
-  watch(container: Container, shim: Shim): void {
+  watch(container: Container, shim: Shim, wasAdopted = false): void {
+    this.#parts.health.begin(container, wasAdopted);
     shim.wait().then(
       (exit) => this.finish(container, exit),
       () => void this.#onLostShim(container, shim),
@@ -66,11 +70,12 @@ export class ContainerFinisher {
 
   finish(container: Container, exit: ExitRecord): void {
     if (this.#stopping || !container.isRunning) return;
-    const { networks, files, events, log } = this.#parts;
+    const { networks, files, events, health, log } = this.#parts;
     container.shim?.close();
     container.shim = undefined;
     container.pid = 0;
     container.status = 'exited';
+    health.end(container);
     if (container.endpoint) networks.release(container.endpoint);
     container.endpoint = undefined;
     const { life } = container.record;
@@ -83,7 +88,8 @@ export class ContainerFinisher {
     files.clearRun(container.id);
     const atMs = Date.parse(exit.finishedAt) || Date.now();
     if (exit.oomKilled) publishContainer(events, container, 'oom', {}, atMs);
-    publishContainer(events, container, 'die', { exitCode: String(exit.exitCode) }, atMs);
+    const execDuration = String(Math.max(0, Math.floor((atMs - Date.parse(life.startedAt)) / 1000) || 0));
+    publishContainer(events, container, 'die', { exitCode: String(exit.exitCode), execDuration }, atMs);
     const willRestart = shouldRestart(container.record);
     if (willRestart) container.status = 'restarting';
     files.saveLife(container.record);

@@ -1,11 +1,11 @@
 // Containers as Docker's API shows them: inspect, list, stats, top. Reads records and /proc; changes nothing.
-import { readText } from '../networks/host-network.ts';
 import type { Networks } from '../networks/networks.ts';
-import { cgroupPids } from './cgroup-cleanup.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
+import { healthText } from './health.ts';
 import { commandOf } from './merge-image-config.ts';
 import { describeMounts } from './mount-specs.ts';
+import { shownHostConfig } from './shown-host-config.ts';
 
 const never = '0001-01-01T00:00:00Z';
 
@@ -32,10 +32,10 @@ export function inspectContainer(container: Container, files: ContainerFiles, ne
     ProcessLabel: '',
     AppArmorProfile: '',
     ExecIDs: container.execIds.size > 0 ? [...container.execIds] : null,
-    HostConfig: record.hostConfig,
+    HostConfig: shownHostConfig(record),
     GraphDriver: { Name: 'overlay2', Data: { UpperDir: `${dir}/upper` } },
     Mounts: describeMounts(container.record),
-    Config: record.config,
+    Config: { OnBuild: null, ...record.config },
     NetworkSettings: networkSettings(container, networks),
   };
 }
@@ -55,6 +55,7 @@ function stateOf(container: Container): object {
     Error: life.error,
     StartedAt: life.startedAt || never,
     FinishedAt: life.finishedAt || never,
+    ...(container.health ? { Health: container.health } : {}),
   };
 }
 
@@ -99,7 +100,7 @@ export function summariseContainer(container: Container, networks: Networks): ob
     Names: [`/${record.name}`],
     Image: record.imageRef,
     ImageID: record.imageId,
-    Command: commandOf(record.config).join(' '),
+    Command: shellWords(commandOf(record.config)),
     Created: Math.floor(Date.parse(record.created) / 1000),
     Ports: [],
     Labels: record.config.Labels,
@@ -111,13 +112,18 @@ export function summariseContainer(container: Container, networks: Networks): ob
   };
 }
 
+/** As Docker writes a command line: an argument that holds a space or is empty in single quotes. */
+function shellWords(words: string[]): string {
+  return words.map((word) => (word === '' || word.includes(' ') ? `'${word}'` : word)).join(' ');
+}
+
 /** "Up 3 minutes", "Exited (1) 2 hours ago": what `docker ps` prints. */
-export function statusText({ status, record }: Container, nowMs: number): string {
+export function statusText({ status, record, health }: Container, nowMs: number): string {
   const { life } = record;
   if (status === 'created') return 'Created';
   if (status === 'removing') return 'Removal In Progress';
   const since = (moment: string) => spokenDuration(nowMs - Date.parse(moment));
-  if (status === 'running') return `Up ${since(life.startedAt)}`;
+  if (status === 'running') return `Up ${since(life.startedAt)}${healthText(health)}`;
   if (status === 'paused') return `Up ${since(life.startedAt)} (Paused)`;
   if (status === 'restarting') return `Restarting (${life.exitCode}) ${since(life.finishedAt)} ago`;
   return life.finishedAt === '' ? 'Created' : `Exited (${life.exitCode}) ${since(life.finishedAt)} ago`;
@@ -138,29 +144,4 @@ export function spokenDuration(ms: number): string {
   if (days < 14) return `${days} days`;
   if (days < 60) return `${Math.floor(days / 7)} weeks`;
   return days < 730 ? `${Math.floor(days / 30)} months` : `${Math.floor(days / 365)} years`;
-}
-
-const clockTicks = 100; // USER_HZ is 100 on every architecture Linux runs on
-
-export function topContainer(cgroup: string): { Titles: string[]; Processes: string[][] } {
-  const uptime = Number(readText('/proc/uptime').split(' ')[0] ?? 0);
-  const processes = cgroupPids(cgroup).flatMap((pid) => {
-    const stat = readText(`/proc/${pid}/stat`);
-    if (stat === '') return [];
-    // The command name may hold spaces and brackets; what follows the last bracket is plain.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const uid = /^Uid:\s+(\d+)/m.exec(readText(`/proc/${pid}/status`))?.[1] ?? '?';
-    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'));
-    const command = readText(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim() || `[${name}]`;
-    const cpuSeconds = Math.floor((Number(fields[11]) + Number(fields[12])) / clockTicks);
-    const startedMs = Date.now() - (uptime - Number(fields[19]) / clockTicks) * 1000;
-    const started = new Date(startedMs).toTimeString().slice(0, 5);
-    return [[uid, String(pid), fields[1] ?? '', '0', started, '?', clockText(cpuSeconds), command]];
-  });
-  return { Titles: ['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD'], Processes: processes };
-}
-
-function clockText(seconds: number): string {
-  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
-  return parts.map((part) => String(part).padStart(2, '0')).join(':');
 }

@@ -28,6 +28,8 @@ export function mergeImageConfig(config: ContainerConfig, image: ImageDefaults):
     });
   const health = mergeHealthcheck(config.Healthcheck, image.Healthcheck ?? undefined);
   if (health) merged.Healthcheck = health;
+  const shell = config.Shell ?? image.Shell;
+  if (shell) merged.Shell = shell;
   return merged;
 }
 

@@ -44,6 +44,7 @@ function isDefaultNetwork(mode: string): boolean {
 
 export function parseConfig(fields: JsonFields): ContainerConfig {
   const stopTimeout = fields.integer('StopTimeout');
+  const shell = fields.texts('Shell');
   const health = parseHealthcheck(fields.object('Healthcheck'));
   return {
     Hostname: fields.text('Hostname') ?? '',
@@ -66,6 +67,7 @@ export function parseConfig(fields: JsonFields): ContainerConfig {
     Volumes: (fields.object('Volumes')?.raw() ?? {}) as Record<string, object>,
     ...(stopTimeout === undefined ? {} : { StopTimeout: stopTimeout }),
     ...(health ? { Healthcheck: health } : {}),
+    ...(shell ? { Shell: shell } : {}),
   };
 }
 

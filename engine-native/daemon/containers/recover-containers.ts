@@ -95,7 +95,7 @@ async function adopt(container: Container, shim: Shim, parts: RecoverParts): Pro
     if (endpoint)
       networks.adopt(Object.assign(endpoint, { containerId: container.id, names: namesOf(container) }));
     adoptVolumes(container, parts.volumes);
-    finisher.watch(container, shim); // a shim whose container has exited answers at once
+    finisher.watch(container, shim, true); // a shim whose container has exited answers at once
     return true;
   } catch {
     shim.close();

@@ -6,6 +6,8 @@ import type { HostConfig } from './container-config.ts';
 export interface SecurityOptions {
   noNewPrivileges: boolean;
   seccomp: 'default' | 'unconfined';
+  /** Docker's profile JSON, as the client sent it. */
+  profile?: string;
 }
 
 export function securityOptions(hostConfig: Pick<HostConfig, 'Privileged' | 'SecurityOpt'>): SecurityOptions {
@@ -25,7 +27,7 @@ function apply(option: string, options: SecurityOptions): void {
       options.noNewPrivileges = booleanOf(option, value);
       return;
     case 'seccomp':
-      options.seccomp = seccompOf(value);
+      applySeccomp(value, options);
       return;
     case 'apparmor':
       if (value === 'unconfined' || value === '') return;
@@ -50,10 +52,13 @@ function booleanOf(option: string, value: string): boolean {
   throw new AppError('bad_request', `invalid --security-opt: "${option}"`);
 }
 
-function seccompOf(value: string): SecurityOptions['seccomp'] {
-  if (value === 'unconfined') return 'unconfined';
-  if (value === 'builtin' || value === 'default') return 'default';
-  throw new AppError('unsupported', 'a seccomp profile of your own is not supported by this engine', {
-    hint: 'use seccomp=builtin or seccomp=unconfined',
-  });
+function applySeccomp(value: string, options: SecurityOptions): void {
+  delete options.profile;
+  options.seccomp = value === 'unconfined' ? 'unconfined' : 'default';
+  if (['unconfined', 'builtin', 'default'].includes(value)) return;
+  if (!value.trimStart().startsWith('{'))
+    throw new AppError('bad_request', `seccomp profile "${value.slice(0, 80)}" is not JSON`, {
+      hint: 'docker reads the file and sends its text',
+    });
+  options.profile = value;
 }

@@ -3,9 +3,11 @@ import { cpus, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readText } from '../networks/host-network.ts';
 import type { ShimStats } from '../runtime/shim.ts';
+import { resourcesOf } from './build-spec.ts';
 import type { Container } from './container.ts';
 
 const nanosPerTick = 10_000_000; // USER_HZ is 100
+const never = '0001-01-01T00:00:00Z';
 const sampleMs = 1_000; // the client divides two counters: over less time the result is noise
 
 interface Sample {
@@ -16,6 +18,19 @@ interface Sample {
 
 /** With `oneShot` a single reading; otherwise two, a second apart, so that the client can show a percentage. */
 export async function statsOf(container: Container, oneShot: boolean): Promise<object> {
+  if (!container.isRunning) {
+    if (!oneShot) await sleep(sampleMs);
+    return { id: container.id, name: `/${container.record.name}`, read: never, preread: never };
+  }
+  try {
+    return await runningStats(container, oneShot);
+  } catch (error) {
+    if (container.isRunning) throw error;
+    return statsOf(container, true); // it ended meanwhile
+  }
+}
+
+async function runningStats(container: Container, oneShot: boolean): Promise<object> {
   const before = oneShot ? undefined : await sample(container);
   if (before) await sleep(sampleMs);
   const now = await sample(container);
@@ -23,9 +38,9 @@ export async function statsOf(container: Container, oneShot: boolean): Promise<o
     id: container.id,
     name: `/${container.record.name}`,
     read: now.read,
-    preread: before?.read ?? '0001-01-01T00:00:00Z',
+    preread: before?.read ?? never,
     num_procs: 0,
-    pids_stats: { current: now.stats.pids },
+    pids_stats: { current: now.stats.pids, ...pidsLimit(container) },
     cpu_stats: cpuStats(now),
     precpu_stats: before ? cpuStats(before) : {},
     memory_stats: {
@@ -34,9 +49,21 @@ export async function statsOf(container: Container, oneShot: boolean): Promise<o
       stats: {},
       failcnt: now.stats.oomKills,
     },
-    blkio_stats: { io_service_bytes_recursive: [] },
+    blkio_stats: { io_service_bytes_recursive: ioBytes(now.stats) },
     networks: networkCounters(container.pid),
   };
+}
+
+function ioBytes({ ioReadBytes = 0, ioWriteBytes = 0 }: ShimStats): object[] {
+  return [
+    { major: 0, minor: 0, op: 'read', value: ioReadBytes },
+    { major: 0, minor: 0, op: 'write', value: ioWriteBytes },
+  ];
+}
+
+function pidsLimit({ record }: Container): { limit?: number } {
+  const { pids } = resourcesOf(record.hostConfig);
+  return pids > 0 ? { limit: pids } : {};
 }
 
 async function sample(container: Container): Promise<Sample> {

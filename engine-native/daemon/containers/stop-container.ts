@@ -34,13 +34,14 @@ export async function stopContainer(
   const ended = container.wait('next-exit');
   const signal = signalNumber(options.signal || config.StopSignal || 'SIGTERM');
   if (container.status === 'paused') await resume(container);
+  publishKill(container, parts, signal);
   await sendSignal(container, signal);
   const isEnded = await within(
     ended,
     graceSeconds < 0 ? 0 : Math.max(1, graceSeconds * 1000),
     graceSeconds < 0,
   );
-  if (!isEnded) await killAndWait(container, ended);
+  if (!isEnded) await killAndWait(container, ended, parts);
   publishContainer(parts.events, container, 'stop');
   return true;
 }
@@ -50,7 +51,7 @@ export async function killContainerNow(container: Container, parts: StopParts): 
   await container.settled();
   markStopped(container, parts);
   if (container.status === 'restarting') parts.finisher.giveUp(container);
-  if (container.isRunning) await killAndWait(container, container.wait('next-exit'));
+  if (container.isRunning) await killAndWait(container, container.wait('next-exit'), parts);
 }
 
 export async function signalContainer(container: Container, signal: string, parts: StopParts): Promise<void> {
@@ -59,9 +60,17 @@ export async function signalContainer(container: Container, signal: string, part
   const isFinal =
     number === signalNumber('SIGKILL') || signal === (container.record.config.StopSignal || 'SIGTERM');
   if (isFinal) markStopped(container, parts);
-  if (number === signalNumber('SIGKILL')) await killAndWait(container, container.wait('next-exit'));
-  else await sendSignal(container, number);
-  publishContainer(parts.events, container, 'kill', { signal: String(number) });
+  if (number === signalNumber('SIGKILL')) {
+    await killAndWait(container, container.wait('next-exit'), parts);
+    return;
+  }
+  publishKill(container, parts, number);
+  await sendSignal(container, number);
+}
+
+/** Before the signal goes out: the end that it may bring is told behind it. */
+function publishKill(container: Container, { events }: StopParts, signal: number): void {
+  publishContainer(events, container, 'kill', { signal: String(signal) });
 }
 
 export async function pauseContainer(container: Container, events: Events): Promise<void> {
@@ -92,7 +101,8 @@ function markStopped(container: Container, { files }: StopParts): void {
   files.saveLife(container.record);
 }
 
-async function killAndWait(container: Container, ended: Promise<unknown>): Promise<void> {
+async function killAndWait(container: Container, ended: Promise<unknown>, parts: StopParts): Promise<void> {
+  publishKill(container, parts, signalNumber('SIGKILL'));
   await sendSignal(container, signalNumber('SIGKILL'));
   if (!(await within(ended, killLimitMs, false)))
     throw new AppError('timeout', `container "${container.record.name}" did not end after SIGKILL`);

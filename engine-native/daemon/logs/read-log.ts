@@ -2,7 +2,7 @@
 // The files belong to the shim: this must never write to them, and a slow reader must never hold the container.
 import { closeSync, fstatSync, openSync, readSync, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { type LogRecord, parseLogLine } from './log-records.ts';
+import { type LogRecord, momentMs, parseLogLine } from './log-records.ts';
 
 const chunkBytes = 64 * 1024;
 const pollMs = 250; // inotify can miss an event when a queue overflows; a follower is then late, not stuck
@@ -49,7 +49,7 @@ export async function* readLog(
 function isWanted(record: LogRecord, { stdout, stderr, sinceMs, untilMs }: LogQuery): boolean {
   if (record.stream === 'stderr' ? !stderr : !stdout) return false;
   if (sinceMs === undefined && untilMs === undefined) return true;
-  const at = Date.parse(record.time);
+  const at = momentMs(record.time) ?? 0;
   return (sinceMs === undefined || at >= sinceMs) && (untilMs === undefined || at <= untilMs);
 }
 

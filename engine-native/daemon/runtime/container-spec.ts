@@ -105,6 +105,8 @@ export interface ContainerSpec {
   capabilities: string[];
   noNewPrivileges: boolean;
   seccomp: 'default' | 'unconfined';
+  /** The OCI runtime spec's linux.seccomp, instead of our own filter. */
+  seccompProfile?: object;
   privileged: boolean;
   maskedPaths: string[];
   readonlyPaths: string[];

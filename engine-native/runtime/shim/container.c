@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../lib/cleanup.h"
+#include "../seccomp/profile.h"
 #include "kernel.h"
 #include "launch.h"
 #include "mountpoints.h"
@@ -34,10 +35,13 @@ struct start {
     size_t source_count;
 };
 
-static struct privileges first_privileges(const struct spec *spec) {
+static struct privileges first_privileges(const struct container *c) {
+    const struct spec *spec = &c->spec;
+
     return (struct privileges){.capabilities = spec->capabilities,
                                .no_new_privileges = spec->no_new_privileges,
                                .seccomp = spec->seccomp,
+                               .program = c->filter,
                                .rlimits = spec->rlimits,
                                .rlimit_count = spec->rlimit_count};
 }
@@ -56,7 +60,7 @@ static int child_set_up(struct start *s, struct err *err) {
     struct launch_stdio stdio;
     struct identity identity;
     struct launch launch = {.process = &spec->process,
-                            .privileges = first_privileges(spec),
+                            .privileges = first_privileges(s->c),
                             .sync = s->pair[1],
                             .first = true,
                             .init = spec->init,
@@ -289,6 +293,11 @@ int container_start(struct container *c, struct err *err) {
     c->pid = -1;
     c->pidfd = c->status_fd = -1;
     c->stdio = (struct stdio){-1, -1, -1, false};
+    if (c->spec.seccomp && c->spec.seccomp_profile) {
+        c->filter = seccomp_profile_compile(c->spec.seccomp_profile, err);
+        if (!c->filter)
+            return -1;
+    }
     if (cgroup_create(&c->spec, &c->cgroup, err))
         return -1;
     s.source_count = mounts_source_count(&c->spec, &c->cgroup);
@@ -321,6 +330,8 @@ void container_clean_up(struct container *c) {
     close_if_open(c->pidfd);
     close_if_open(c->status_fd);
     c->pidfd = c->status_fd = -1;
+    free(c->filter);
+    c->filter = NULL;
 }
 
 /* ---- exec: one more process in the same place ---- */
@@ -349,7 +360,7 @@ static int exec_set_up(struct exec *e, struct err *err) {
     struct launch_stdio stdio;
     struct identity identity;
     struct launch launch = {
-        .process = e->process, .privileges = first_privileges(spec), .sync = e->pair[1], .pts_fd = -1};
+        .process = e->process, .privileges = first_privileges(e->c), .sync = e->pair[1], .pts_fd = -1};
 
     launch_stage("berth:enter");
     if (e->privileged) {

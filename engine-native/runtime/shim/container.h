@@ -9,6 +9,8 @@
 #include "cgroup.h"
 #include "spec.h"
 
+struct seccomp_program;
+
 /* Our ends of a process's stdio: -1 where there is none; a terminal's master is `out` (and takes input). */
 struct stdio {
     int in, out, err;
@@ -18,6 +20,7 @@ struct stdio {
 struct container {
     struct spec spec;
     struct cgroup cgroup;
+    struct seccomp_program *filter; /* of the spec's profile; NULL without one */
     pid_t pid;
     int pidfd;
     int status_fd; /* from the init: the program's wait status */

@@ -421,6 +421,7 @@ static int parse_security(const struct json *root, struct spec *spec, struct err
     if (json_opt_bool(root, "privileged", &spec->privileged, err) ||
         json_opt_bool(root, "noNewPrivileges", &spec->no_new_privileges, err) ||
         json_opt_string(root, "seccomp", &seccomp, err) ||
+        json_opt_object(root, "seccompProfile", &spec->seccomp_profile, err) ||
         json_opt_int(root, "oomScoreAdj", -1000, 1000, &spec->oom_score_adj, err))
         return -1;
     if (strcmp(seccomp, "default") != 0 && strcmp(seccomp, "unconfined") != 0)

@@ -94,7 +94,8 @@ struct spec {
     int64_t shm_size;
     uint64_t capabilities;
     bool no_new_privileges, seccomp, privileged;
-    char **masked, **readonly; /* NULL-terminated */
+    const struct json *seccomp_profile; /* instead of our own filter; NULL without one */
+    char **masked, **readonly;          /* NULL-terminated */
     struct device_spec *devices;
     size_t device_count;
     struct device_rule_spec *device_rules;
