@@ -37,10 +37,10 @@ export class TestEngine {
   #log = '';
 
   constructor(name: string) {
-    this.name = name;
+    this.name = ownName(name);
     this.dir = mkdtempSync('/var/tmp/engined-test-');
     this.root = join(this.dir, 'root');
-    this.run = `/run/engined-test-${name}`;
+    this.run = `/run/engined-test-${this.name}`;
     this.socketPath = join(this.dir, 'engine.sock');
     this.client = new EngineClient(this.socketPath);
   }
@@ -205,6 +205,11 @@ export class TestEngine {
       .filter((line) => line.includes(this.dir) || line.includes(`${this.run}/`));
     return [...shims, ...links, ...table, ...groups, ...mounts];
   }
+}
+
+/** Another run of the same test may be under way on this machine: each has bridges, control groups and folders of its own. */
+function ownName(name: string): string {
+  return name.slice(0, 4) + process.pid.toString(36).slice(-4);
 }
 
 /** Processes whose command line names this engine's RUN folder. */

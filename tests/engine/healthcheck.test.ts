@@ -12,7 +12,7 @@ interface HealthState {
 }
 
 before(async () => {
-  engine = await TestEngine.start('bdt5');
+  engine = await TestEngine.start('bflb');
 });
 
 after(async () => {

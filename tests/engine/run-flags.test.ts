@@ -9,7 +9,7 @@ let engine: TestEngine;
 const isV1 = existsSync('/sys/fs/cgroup/memory');
 
 before(async () => {
-  engine = await TestEngine.start('bdt4');
+  engine = await TestEngine.start('bfla');
 });
 
 after(async () => {
