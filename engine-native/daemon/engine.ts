@@ -25,6 +25,7 @@ import { removeContainer } from './containers/remove-container.ts';
 import { startContainer } from './containers/start-container.ts';
 import { UsernsRanges } from './containers/userns-ranges.ts';
 import { FolderBlobStore } from './content/folder-blob-store.ts';
+import { Dns } from './dns/dns.ts';
 import { Events } from './events.ts';
 import { ImageStore } from './images/image-store.ts';
 import { LayerStore } from './images/layer-store.ts';
@@ -59,6 +60,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
     cgroupParent: parts.cgroupParent,
     start: (one) => startContainer(one, parts),
   });
+  parts.dns.start();
   const registryServer = await startRegistry(config, parts);
   await unmountUnusedVolumes(parts);
   const server = createServer(config, parts, helperProcess, log);
@@ -99,6 +101,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
   const layers = new LayerStore({ root, helper, blobs, log });
   const images = new ImageStore({ root, layers, log });
   const networks = new Networks({ engineName: name, root, pool, helper, log });
+  const dns = new Dns({ run, nativeDir: config.nativeDir, networks, registry, log });
   const execs = new ExecRegistry(events);
   const volumes = new VolumeStore({ root, helper, registry, events, log });
   const cgroupParent = `berth-${name}`;
@@ -127,6 +130,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
     layers,
     images,
     networks,
+    dns,
     execs,
     volumes,
     finisher,
@@ -174,8 +178,9 @@ async function startRegistry({ registry, root }: EngineConfig, { blobs, log }: P
 
 /** With no container alive nothing of ours needs to stay in the kernel. */
 async function leaveHostClean(parts: Parts, root: string, log: Logger): Promise<void> {
-  if (parts.registry.list().some((container) => container.isRunning)) return;
+  if (parts.registry.list().some((container) => container.isRunning)) return parts.dns.release();
   try {
+    await parts.dns.stop();
     await unmountUnusedVolumes(parts);
     await parts.networks.teardown();
     removeEmptyCgroup(parts.cgroupParent);

@@ -3,6 +3,7 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '@berth/kit/errors.ts';
+import { containerResolver } from '../dns/container-resolver.ts';
 import type { Events } from '../events.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import { hostsText, parseExtraHosts, resolvConfText } from '../networks/etc-files.ts';
@@ -136,7 +137,7 @@ function writeEtcFiles(container: Container, { files }: StartParts): void {
   if (hostConfig.NetworkMode.startsWith('container:')) return;
   const isHost = hostConfig.NetworkMode === 'host';
   const name = config.Hostname || hostname();
-  const resolver = hostResolver();
+  const gateways = container.endpoint ? [container.endpoint.gateway] : [];
   const extra = parseExtraHosts(hostConfig.ExtraHosts, container.endpoint?.gateway ?? '127.0.0.1');
   files.writeEtc(container.id, {
     hosts: isHost ? readText('/etc/hosts') : hostsText(name, container.endpoint?.address, extra),
@@ -144,11 +145,7 @@ function writeEtcFiles(container: Container, { files }: StartParts): void {
     resolv:
       isHost && hostConfig.Dns.length === 0
         ? readText('/etc/resolv.conf')
-        : resolvConfText({
-            servers: hostConfig.Dns.length > 0 ? hostConfig.Dns : resolver.servers,
-            search: hostConfig.DnsSearch.length > 0 ? hostConfig.DnsSearch : resolver.search,
-            options: hostConfig.DnsOptions.length > 0 ? hostConfig.DnsOptions : resolver.options,
-          }),
+        : resolvConfText(containerResolver(hostConfig, gateways, hostResolver())),
   });
 }
 

@@ -10,7 +10,7 @@ const network = (bridge: string, subnet: string, more: Partial<NetworkRecord> = 
   created: '',
   bridge,
   subnet,
-  gateway: '',
+  gateway: '10.201.99.1',
   internal: false,
   labels: {},
   options: {},
@@ -62,6 +62,7 @@ test('plain, isolated, apart and internal networks get their own rules in one ta
   const expected = [
     'elements = { "b1-a", "b1-b", "b1-c", "b1-d" }',
     'iifname "b1-a" ip saddr != 10.201.0.0/20 drop',
+    'iifname "b1-b" ip daddr 10.201.99.1 meta l4proto { tcp, udp } th dport 53 accept',
     'iifname "b1-b" drop',
     'iifname "b1-a" oifname "b1-a" accept',
     'iifname "b1-b" meta nfproto ipv6 drop',
@@ -69,7 +70,7 @@ test('plain, isolated, apart and internal networks get their own rules in one ta
     'iifname "b1-c" oifname "b1-c" drop',
     'iifname "b1-d" drop',
     'oifname "b1-d" drop',
-    'ip saddr 10.201.0.0/20 oifname != "b1-a" masquerade',
+    'ip saddr 10.201.0.0/20 oifname != { "b1-a", "lo" } masquerade',
   ];
   for (const rule of expected) assert.ok(rules.includes(rule), `missing: ${rule}\n${text}`);
   assert.ok(!rules.includes('iifname "b1-a" drop'));

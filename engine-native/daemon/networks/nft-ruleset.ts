@@ -47,8 +47,18 @@ function spoofRules({ bridge, subnet }: NetworkRecord): string[] {
   return [`iifname ${quote(bridge)} ip saddr != ${subnet} drop`];
 }
 
+/** Of the host, an isolated network reaches its own name server and nothing else. */
 function inputRules(network: NetworkRecord): string[] {
-  return isEgressIsolated(network) ? [`iifname ${quote(network.bridge)} drop`] : [];
+  if (!isEgressIsolated(network)) return [];
+  const bridge = `iifname ${quote(network.bridge)}`;
+  const gateways = [
+    `ip daddr ${network.gateway}`,
+    ...(network.gateway6 ? [`ip6 daddr ${network.gateway6}`] : []),
+  ];
+  return [
+    ...gateways.map((gateway) => `${bridge} ${gateway} meta l4proto { tcp, udp } th dport 53 accept`),
+    `${bridge} drop`,
+  ];
 }
 
 function forwardRules(network: NetworkRecord, pool: string): string[] {
@@ -70,8 +80,9 @@ function outside(pool: string): string {
   return isCommon ? '' : `, ${pool}`;
 }
 
+/** The host's own calls of a gateway go through lo and keep their address. */
 function natRules({ bridge, subnet, internal }: NetworkRecord): string[] {
-  return internal ? [] : [`ip saddr ${subnet} oifname != ${quote(bridge)} masquerade`];
+  return internal ? [] : [`ip saddr ${subnet} oifname != { ${quote(bridge)}, "lo" } masquerade`];
 }
 
 function quote(name: string): string {

@@ -1,6 +1,6 @@
 // Keeps one berth-engine-helper running: replaces a stale one at start, restarts a dead one with backoff. Called by main.ts.
 // The helper is a session of its own: its death, or the daemon's, must never take a container along.
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffDelay } from '@berth/kit/backoff.ts';
@@ -9,6 +9,7 @@ import type { Logger } from '@berth/kit/logging.ts';
 import { startCommand } from '@berth/kit/run-command.ts';
 import { FrameConnection } from './frame-connection.ts';
 import type { Message } from './frames.ts';
+import { endProcess, findProcesses } from './own-processes.ts';
 
 const restartDelay = { firstMs: 20, maxMs: 2_000 };
 const readyLimitMs = 5_000; // a helper that never listens counts as dead and is started again
@@ -43,7 +44,7 @@ export class HelperProcess {
   /** Ends a helper that an earlier daemon left behind, and starts ours. Throws when it cannot be started at all. */
   async start(): Promise<void> {
     mkdirSync(this.#run, { recursive: true, mode: 0o700 });
-    for (const pid of this.#findStale()) await endProcess(pid);
+    for (const pid of findProcesses('berth-engine-helper', '--run', this.#run)) await endProcess(pid);
     await this.#launch();
   }
 
@@ -115,48 +116,5 @@ export class HelperProcess {
         await sleep(2);
       }
     }
-  }
-
-  /** Helpers of the same RUN folder, known by their exact argv: nobody else's process can match. */
-  #findStale(): number[] {
-    const wanted = `--run\0${this.#run}\0`;
-    return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .filter((pid) => {
-        try {
-          const argv = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-          const program = argv.split('\0', 1)[0] ?? '';
-          return program.endsWith('/berth-engine-helper') && argv.includes(wanted);
-        } catch {
-          return false;
-        }
-      })
-      .map(Number);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
-
-/** SIGTERM, then SIGKILL after half a second: a start that is in flight lives on in its shim. */
-async function endProcess(pid: number): Promise<void> {
-  for (const [signal, limitMs] of [
-    ['SIGTERM', 500],
-    ['SIGKILL', 1_000],
-  ] as const) {
-    if (!isAlive(pid)) return;
-    try {
-      process.kill(pid, signal);
-    } catch {
-      return;
-    }
-    const deadline = performance.now() + limitMs;
-    while (isAlive(pid) && performance.now() < deadline) await sleep(5);
   }
 }

@@ -30,15 +30,19 @@ static void see_all(const struct answer_request *request, const struct dns_host 
         see(visible, endpoints[i]->network);
 }
 
-/* The host itself asks, from the gateway's address. It has its own resolver: a query of it that were
- * forwarded could be one that was forwarded to here. */
-static bool is_host(const struct answer_request *request) {
-    const struct dns_network *network = &request->records->networks[request->network];
+/* The host itself asks: from the gateway's address, or from the loopback one that its own firewall put there.
+ * It has its own resolver: a query of it that were forwarded could be one that was forwarded to here. */
+static bool is_host(const struct records *records, unsigned number, const struct ip *source) {
+    const struct dns_network *network = &records->networks[number];
 
     for (unsigned i = 0; i < network->gateway_count; i++)
-        if (ip_compare(&network->gateways[i], &request->source) == 0)
+        if (ip_compare(&network->gateways[i], source) == 0)
             return true;
     return false;
+}
+
+bool answer_may_ask(const struct records *records, unsigned network, const struct ip *source) {
+    return network < records->network_count && records_is_on_network(records, network, source);
 }
 
 static bool may_forward(const struct records *records, const struct visible *visible) {
@@ -114,8 +118,7 @@ enum answer_verdict answer_query(const struct answer_request *request, uint8_t *
     struct visible visible = {.count = 0};
 
     *answer = (struct answer){0};
-    if (request->network >= records->network_count ||
-        !records_is_on_network(records, request->network, &request->source))
+    if (!answer_may_ask(records, request->network, &request->source))
         return ANSWER_DROP;
     int code = dns_parse_query(request->packet, request->len, &query);
     if (code < 0)
@@ -134,7 +137,7 @@ enum answer_verdict answer_query(const struct answer_request *request, uint8_t *
         answer->len = reply_name(request, &visible, &query, out);
     if (answer->len == 0 && query.is_plain)
         answer->len = reply_reverse(request, &visible, &query, out);
-    if (answer->len == 0 && is_host(request))
+    if (answer->len == 0 && is_host(records, request->network, &request->source))
         answer->len = reply_code(request, &query, DNS_REFUSED, out);
     if (answer->len == 0 && !may_forward(records, &visible))
         answer->len = reply_code(request, &query, DNS_NXDOMAIN, out);

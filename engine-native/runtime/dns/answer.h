@@ -23,5 +23,7 @@ struct answer {
     const char *servers; /* for a query that is forwarded: the asker's own (--dns), or NULL for the host's */
 };
 
+/* Nobody who is not on the network is answered. */
+bool answer_may_ask(const struct records *records, unsigned network, const struct ip *source);
 /* `out` takes DNS_MESSAGE_MAX bytes. */
 enum answer_verdict answer_query(const struct answer_request *request, uint8_t *out, struct answer *answer);

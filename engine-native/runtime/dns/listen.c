@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,8 +134,7 @@ static void on_connection(struct watch *watch, uint32_t events) {
 
     (void)events;
     auto_close int fd = accept4(watch->fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0 || !ip_from_sockaddr(&peer, &source) ||
-        !records_is_on_network(records, listener->network, &source))
+    if (fd < 0 || !ip_from_sockaddr(&peer, &source) || !answer_may_ask(records, listener->network, &source))
         return;
     connection_add(listener, steal_fd(&fd), &source);
 }
@@ -183,7 +183,7 @@ static struct listener *find_or_add(const struct ip *address, const char *bridge
         return NULL;
     added->udp.fd = added->tcp.fd = -1;
     added->address = *address;
-    memcpy(added->bridge, bridge, strlen(bridge));
+    (void)snprintf(added->bridge, sizeof added->bridge, "%s", bridge);
     added->next = listeners;
     listeners = added;
     listener_count++;
