@@ -42,7 +42,17 @@ export class TestRegistry {
 
   static async start(more: Partial<RegistryConfig> = {}, upstream?: Upstream): Promise<TestRegistry> {
     const registry = new TestRegistry();
-    registry.#running = await startRegistry(
+    try {
+      await registry.#start(more, upstream);
+    } catch (error) {
+      registry.close();
+      throw error;
+    }
+    return registry;
+  }
+
+  async #start(more: Partial<RegistryConfig>, upstream?: Upstream): Promise<void> {
+    this.#running = await startRegistry(
       {
         host: '127.0.0.1',
         port: 0,
@@ -54,13 +64,12 @@ export class TestRegistry {
         ...more,
       },
       {
-        root: registry.dir,
-        blobs: registry.blobs,
+        root: this.dir,
+        blobs: this.blobs,
         log: createLogger('registry', 'error'),
         ...(upstream === undefined ? {} : { upstream }),
       },
     );
-    return registry;
   }
 
   get address(): string {
