@@ -76,6 +76,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
   return {
     async close() {
       clearInterval(reassert);
+      parts.networks.firewall.stopWatching();
       clearTimeout(trim);
       stopQuotas();
       parts.finisher.stopWatching();

@@ -167,14 +167,18 @@ describe('the walls of berth-shim', { skip: process.getuid?.() === 0 ? false : '
       try {
         const network = {
           mode: 'bridge',
-          bridge,
-          hostIfname,
-          ifname: 'eth0',
-          address: '10.254.9.5/24',
-          gateway: '10.254.9.1',
-          mac: '02:42:0a:fe:09:05',
-          mtu: 1400,
-          isolated: true,
+          interfaces: [
+            {
+              bridge,
+              hostIfname,
+              ifname: 'eth0',
+              address: '10.254.9.5/24',
+              gateway: '10.254.9.1',
+              mac: '02:42:0a:fe:09:05',
+              mtu: 1400,
+              isolated: true,
+            },
+          ],
         };
         const container = sandbox.container(
           guest(
@@ -203,10 +207,7 @@ describe('the walls of berth-shim', { skip: process.getuid?.() === 0 ? false : '
     it('says which bridge is missing', async () => {
       const network = {
         mode: 'bridge',
-        bridge: 'svnone0',
-        hostIfname: 'svx0',
-        ifname: 'eth0',
-        address: '10.254.9.5/24',
+        interfaces: [{ bridge: 'svnone0', hostIfname: 'svx0', ifname: 'eth0', address: '10.254.9.5/24' }],
       };
       assert.deepEqual(await refused(guest('id'), { network }), [
         'network',

@@ -9,7 +9,7 @@ import { parseCreate } from '../containers/parse-create.ts';
 import { prunable } from '../containers/prune-containers.ts';
 import { type RemoveParts, removeContainer } from '../containers/remove-container.ts';
 import { selectContainers } from '../containers/select-containers.ts';
-import { namesOf, type StartParts, startContainer } from '../containers/start-container.ts';
+import { type StartParts, startContainer } from '../containers/start-container.ts';
 import { statsOf } from '../containers/stats.ts';
 import {
   pauseContainer,
@@ -158,7 +158,7 @@ function rename(container: Container, query: URLSearchParams, parts: ContainerAp
   const oldName = `/${container.record.name}`;
   parts.registry.rename(container, name);
   parts.files.save(container.record);
-  parts.networks.rename(container.id, namesOf(container));
+  parts.networks.rename(container.id, oldName.slice(1), name);
   publishContainer(parts.events, container, 'rename', { oldName });
   return { status: 204 };
 }

@@ -20,6 +20,7 @@ export interface Surroundings {
   /** ROOT/layers/<hex>/diff of each layer, lowest first. */
   layerDirs: string[];
   network: NetworkSpec;
+  ports: ContainerSpec['ports'];
   /** /proc/…/ns/… of the container whose namespaces are joined, by kind. */
   joined: { pid?: string; ipc?: string; net?: string };
   devices: ContainerSpec['devices'];
@@ -62,6 +63,7 @@ export function buildSpec(record: ContainerRecord, around: Surroundings): Contai
     userns,
     namespaces: namespacesOf(hostConfig, around),
     network: around.network,
+    ports: around.ports,
     mounts: mountSpecs(record, around.etcDir, around.volumes),
     shmSize: hostConfig.ShmSize || defaultShmBytes,
     capabilities: capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged),

@@ -1,4 +1,6 @@
 // What a container was created with, in Docker's own words, as it is kept in config.json and shown by inspect. Only data.
+import type { EndpointSettings } from '../networks/endpoint.ts';
+import type { PortBinding } from '../networks/parse-network.ts';
 import type { MountPoint } from './mount-point.ts';
 
 /** Times in nanoseconds, 0 = the default. Test: [] = inherit, NONE, CMD …, CMD-SHELL …. */
@@ -96,6 +98,9 @@ export interface HostConfig {
   VolumesFrom: string[];
   VolumeDriver: string;
   NetworkMode: string;
+  PortBindings?: Record<string, PortBinding[]>;
+  PublishAllPorts?: boolean;
+  Links?: string[];
   CapAdd: string[];
   CapDrop: string[];
   Privileged: boolean;
@@ -150,6 +155,8 @@ export interface ContainerRecord {
   hostConfig: HostConfig;
   /** Every mount but the engine's own; absent in records older than volumes (see mountsOf in plan-mounts.ts). */
   mounts?: MountPoint[];
+  /** What it asks of each of its networks, by name; missing in records from before several were possible. */
+  networks?: Record<string, EndpointSettings>;
   /** First uid of its 64k range; null = the host's user namespace. */
   usernsBase: number | null;
   life: LifeRecord;

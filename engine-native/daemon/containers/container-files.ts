@@ -2,12 +2,15 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { overwriteJson, readJson, writeJson } from '../files.ts';
-import type { Endpoint } from '../networks/endpoint.ts';
+import type { Endpoint, PublishedPort } from '../networks/endpoint.ts';
 import type { ExitRecord } from '../runtime/shim.ts';
 import type { ContainerRecord, LifeRecord } from './container-config.ts';
 
 /** Written before a start and gone after the end: its presence says that a shim runs, is starting, or has died. */
 export interface RunRecord {
+  endpoints?: Endpoint[];
+  ports?: PublishedPort[];
+  /** Of a daemon that knew one network a container. */
   endpoint?: Endpoint;
   startedAt: string;
 }
@@ -96,6 +99,12 @@ export class ContainerFiles {
   }
 
   /** Gone at once for everybody who looks; its files go when nobody waits. */
+  /** Networks and ports of a container that runs have changed. */
+  updateRun(id: string, change: Partial<RunRecord>): void {
+    const run = this.runRecord(id);
+    if (run) writeJson(join(this.runDir(id), 'run.json'), { ...run, ...change });
+  }
+
   clearRun(id: string): void {
     const retired = join(this.#runRoot, `${retiredPrefix}${process.pid}-${this.#retired++}`);
     try {

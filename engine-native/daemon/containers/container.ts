@@ -1,7 +1,7 @@
 // One container while the daemon lives: its record, what it is doing now, and who waits for it. Changed only by the files of this folder.
 import type { Socket } from 'node:net';
 import { AppError } from '@berth/kit/errors.ts';
-import type { Endpoint } from '../networks/endpoint.ts';
+import type { Endpoint, PublishedPort } from '../networks/endpoint.ts';
 import type { AttachStreams, Shim } from '../runtime/shim.ts';
 import type { ContainerRecord, Health } from './container-config.ts';
 
@@ -30,7 +30,9 @@ export class Container {
   /** Pid 1 as the host sees it; 0 when not running. */
   pid = 0;
   shim: Shim | undefined;
-  endpoint: Endpoint | undefined;
+  /** Its places on its networks while it runs, and the host's ports that lead to it. */
+  endpoints: Endpoint[] = [];
+  ports: PublishedPort[] = [];
   tty = { rows: 0, cols: 0 };
   restartTimer: NodeJS.Timeout | undefined;
   /** Why the engine itself killed it ("disk quota exceeded"); shown as State.Error. */

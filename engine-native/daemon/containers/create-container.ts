@@ -12,6 +12,7 @@ import { resourcesOf } from './build-spec.ts';
 import { Container } from './container.ts';
 import { type ContainerRecord, freshLife } from './container-config.ts';
 import type { ContainerFiles } from './container-files.ts';
+import { checkNetworks } from './container-networks.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
 import { mergeImageConfig } from './merge-image-config.ts';
@@ -44,6 +45,7 @@ export function createContainer(request: CreateRequest, name: string, parts: Cre
   const config = mergeImageConfig(request.config, image.config.defaults);
   checkRequest({ ...request, config }, parts);
   const planned = planMounts(config, request.hostConfig, (other) => mountsOfOther(other, registry));
+  const networks = checkNetworks(request.networks, parts.networks);
   const id = randomBytes(32).toString('hex');
   const record: ContainerRecord = {
     id,
@@ -55,6 +57,7 @@ export function createContainer(request: CreateRequest, name: string, parts: Cre
     config: { ...config, Hostname: config.Hostname || id.slice(0, 12) },
     hostConfig: request.hostConfig,
     mounts: planned,
+    networks,
     usernsBase: usernsBase(request, parts.userns),
     life: { ...freshLife },
   };
@@ -83,7 +86,6 @@ function mountsOfOther(name: string, registry: ContainerRegistry): MountPoint[] 
 function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts): void {
   const { NetworkMode } = hostConfig;
   if (NetworkMode.startsWith('container:')) parts.registry.get(NetworkMode.slice('container:'.length));
-  else if (!['host', 'none'].includes(NetworkMode)) parts.networks.get(NetworkMode);
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/'))
     throw new AppError('bad_request', `working directory "${config.WorkingDir}" is not an absolute path`);
   if (config.Hostname !== '' && !/^\w[\w.-]{0,62}$/.test(config.Hostname))

@@ -8,6 +8,7 @@ import { releaseVolumes, type VolumeUseParts } from '../volumes/use-volumes.ts';
 import { destroyCgroup } from './cgroup-cleanup.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
+import { leaveNetworks } from './container-networks.ts';
 import { publishContainer } from './describe-event.ts';
 import type { HealthMonitors } from './health.ts';
 import { healthyRunMs, restartDelayMs, shouldRestart } from './restart-policy.ts';
@@ -76,8 +77,7 @@ export class ContainerFinisher {
     container.pid = 0;
     container.status = 'exited';
     health.end(container);
-    if (container.endpoint) networks.release(container.endpoint);
-    container.endpoint = undefined;
+    leaveNetworks(container, networks);
     const { life } = container.record;
     life.exitCode = exit.exitCode;
     life.oomKilled = exit.oomKilled;

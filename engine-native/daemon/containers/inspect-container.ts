@@ -2,6 +2,7 @@
 import type { Networks } from '../networks/networks.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
+import { describeEndpoints, describeNetworkSettings, summarisePorts } from './describe-networks.ts';
 import { healthText } from './health.ts';
 import { commandOf } from './merge-image-config.ts';
 import { describeMounts } from './mount-specs.ts';
@@ -36,7 +37,7 @@ export function inspectContainer(container: Container, files: ContainerFiles, ne
     GraphDriver: { Name: 'overlay2', Data: { UpperDir: `${dir}/upper` } },
     Mounts: describeMounts(container.record),
     Config: { OnBuild: null, ...record.config },
-    NetworkSettings: networkSettings(container, networks),
+    NetworkSettings: describeNetworkSettings(container, networks),
   };
 }
 
@@ -59,40 +60,6 @@ function stateOf(container: Container): object {
   };
 }
 
-function networkSettings(container: Container, networks: Networks): object {
-  const { endpoint, record } = container;
-  const mode = record.hostConfig.NetworkMode;
-  const isNamed = !mode.startsWith('container:');
-  const id = endpoint?.networkId ?? (isNamed ? (networks.find(mode)?.id ?? '') : '');
-  const attached = {
-    IPAMConfig: null,
-    Links: null,
-    Aliases: null,
-    MacAddress: endpoint?.mac ?? '',
-    NetworkID: id,
-    EndpointID: endpoint ? container.id : '',
-    Gateway: endpoint?.gateway ?? '',
-    IPAddress: endpoint?.address ?? '',
-    IPPrefixLen: endpoint?.prefix ?? 0,
-    IPv6Gateway: '',
-    GlobalIPv6Address: '',
-    GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
-  };
-  return {
-    Bridge: '',
-    SandboxID: container.isRunning ? container.id : '',
-    SandboxKey: container.pid > 0 ? `/proc/${container.pid}/ns/net` : '',
-    Ports: {},
-    EndpointID: attached.EndpointID,
-    Gateway: attached.Gateway,
-    IPAddress: attached.IPAddress,
-    IPPrefixLen: attached.IPPrefixLen,
-    MacAddress: attached.MacAddress,
-    Networks: isNamed ? { [endpoint?.networkName ?? mode]: attached } : {},
-  };
-}
-
 export function summariseContainer(container: Container, networks: Networks): object {
   const { record, status } = container;
   return {
@@ -102,12 +69,12 @@ export function summariseContainer(container: Container, networks: Networks): ob
     ImageID: record.imageId,
     Command: shellWords(commandOf(record.config)),
     Created: Math.floor(Date.parse(record.created) / 1000),
-    Ports: [],
+    Ports: summarisePorts(container),
     Labels: record.config.Labels,
     State: status,
     Status: statusText(container, Date.now()),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode },
-    NetworkSettings: { Networks: (networkSettings(container, networks) as { Networks: object }).Networks },
+    NetworkSettings: { Networks: describeEndpoints(container, networks) },
     Mounts: describeMounts(container.record),
   };
 }

@@ -1,6 +1,8 @@
 // Reads the body of POST /containers/create into our own records. Pure. What we cannot honour is refused, never ignored.
 import { AppError } from '@berth/kit/errors.ts';
 import { JsonFields } from '../json-fields.ts';
+import type { EndpointSettings } from '../networks/endpoint.ts';
+import { parseNetworking } from '../networks/parse-network.ts';
 import type { ContainerConfig, HostConfig } from './container-config.ts';
 import { parseHealthcheck } from './parse-health.ts';
 import { parseMountRequest } from './parse-mount-request.ts';
@@ -10,16 +12,15 @@ import { parseSize } from './parse-size.ts';
 export interface CreateRequest {
   config: ContainerConfig;
   hostConfig: HostConfig;
+  /** What it asks of each of its networks, by name. */
+  networks: Record<string, EndpointSettings>;
 }
 
 const restartNames = ['', 'no', 'always', 'on-failure', 'unless-stopped'] as const;
 
 /** Fields that change what a container is allowed or able to do; being silent about them would be a lie. */
 const refused: Record<string, string> = {
-  Links: 'use a network',
   DeviceRequests: 'use Devices',
-  PortBindings: "reach the container by its own address, or publish it through the platform's router",
-  PublishAllPorts: "reach the container by its own address, or publish it through the platform's router",
   CgroupParent: 'leave it out: the engine has a parent of its own',
 };
 
@@ -27,19 +28,8 @@ export function parseCreate(body: unknown): CreateRequest {
   const fields = new JsonFields(body);
   const host = fields.object('HostConfig') ?? new JsonFields({}, 'HostConfig');
   const hostConfig = parseHostConfig(host);
-  const endpoints = fields.object('NetworkingConfig')?.object('EndpointsConfig')?.keys() ?? [];
-  if (endpoints.length > 1)
-    throw new AppError('unsupported', 'a container can be on one network only', {
-      hint: 'name one in "NetworkingConfig"',
-    });
-  const [endpoint] = endpoints;
-  if (endpoint !== undefined && isDefaultNetwork(hostConfig.NetworkMode)) hostConfig.NetworkMode = endpoint;
-  if (isDefaultNetwork(hostConfig.NetworkMode)) hostConfig.NetworkMode = 'bridge';
-  return { config: parseConfig(fields), hostConfig };
-}
-
-function isDefaultNetwork(mode: string): boolean {
-  return mode === '' || mode === 'default' || mode === 'bridge';
+  const { networks, ...networking } = parseNetworking(fields, host);
+  return { config: parseConfig(fields), hostConfig: { ...hostConfig, ...networking }, networks };
 }
 
 export function parseConfig(fields: JsonFields): ContainerConfig {

@@ -10,10 +10,10 @@ import type { VolumeStore } from '../volumes/volume-store.ts';
 import { cgroupChildren, destroyCgroup } from './cgroup-cleanup.ts';
 import { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
+import { adoptNetworks } from './container-networks.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import type { ContainerFinisher } from './finish-container.ts';
 import { shouldStartWithDaemon } from './restart-policy.ts';
-import { namesOf } from './start-container.ts';
 import type { UsernsRanges } from './userns-ranges.ts';
 
 export interface RecoverParts {
@@ -46,6 +46,7 @@ export async function recoverContainers(parts: RecoverParts): Promise<void> {
     registry.add(container);
   }
   await Promise.all(registry.list().map((container) => recoverOne(container, parts)));
+  await parts.networks.restore();
   await removeOrphans(parts);
   for (const dir of graves)
     void parts.helper.remove(dir).catch((err: unknown) => log.warn({ err, dir }, 'leftover stays'));
@@ -90,10 +91,7 @@ async function adopt(container: Container, shim: Shim, parts: RecoverParts): Pro
     container.shim = shim;
     container.status = state.status === 'paused' ? 'paused' : 'running';
     container.record.life.startedAt = state.startedAt;
-    const endpoint = files.runRecord(container.id)?.endpoint;
-    container.endpoint = endpoint;
-    if (endpoint)
-      networks.adopt(Object.assign(endpoint, { containerId: container.id, names: namesOf(container) }));
+    adoptNetworks(container, files.runRecord(container.id), networks);
     adoptVolumes(container, parts.volumes);
     finisher.watch(container, shim, true); // a shim whose container has exited answers at once
     return true;

@@ -2,6 +2,7 @@
 import { AppError } from '@berth/kit/errors.ts';
 import { type Filters, matchesAny, matchesLabels, parseFilters } from '../filters.ts';
 import type { Container } from './container.ts';
+import type { HostConfig } from './container-config.ts';
 import { mountsOf } from './plan-mounts.ts';
 
 const known = [
@@ -104,13 +105,13 @@ function isAncestor(value: string, imageRef: string, imageId: string): boolean {
   return isId || imageRef === value || imageRef === `${value}:latest` || `${imageRef}:latest` === value;
 }
 
-function isOnNetwork({ record, endpoint }: Container, value: string): boolean {
-  if (record.hostConfig.NetworkMode === value || endpoint?.networkName === value) return true;
-  return value.length >= 12 && (endpoint?.networkId.startsWith(value) ?? false);
+function isOnNetwork({ record, endpoints }: Container, value: string): boolean {
+  if (record.hostConfig.NetworkMode === value || record.networks?.[value] !== undefined) return true;
+  return value.length >= 12 && endpoints.some(({ networkId }) => networkId.startsWith(value));
 }
 
-function publishedPorts(hostConfig: object): Record<string, unknown> {
-  return ('PortBindings' in hostConfig && (hostConfig.PortBindings as Record<string, unknown>)) || {};
+function publishedPorts({ PortBindings }: HostConfig): Record<string, unknown> {
+  return PortBindings ?? {};
 }
 
 /** `80`, `80/tcp`, `8000-8080/udp` against ports written as `80/tcp`. */

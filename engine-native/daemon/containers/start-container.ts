@@ -6,6 +6,7 @@ import { AppError } from '@berth/kit/errors.ts';
 import { containerResolver } from '../dns/container-resolver.ts';
 import type { Events } from '../events.ts';
 import type { LayerStore } from '../images/layer-store.ts';
+import { gatewayEndpoint } from '../networks/endpoint.ts';
 import { hostsText, parseExtraHosts, resolvConfText } from '../networks/etc-files.ts';
 import { hostResolver, readText } from '../networks/host-network.ts';
 import type { Networks } from '../networks/networks.ts';
@@ -17,6 +18,15 @@ import { letVolumesGo, publishMounts, useVolumes, type VolumeUseParts } from '..
 import { buildSpec } from './build-spec.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
+import {
+  describePortFailure,
+  heldPorts,
+  joinNetworks,
+  leaveNetworks,
+  linkEntries,
+  ownAddresses,
+  takePorts,
+} from './container-networks.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
 import type { ContainerFinisher } from './finish-container.ts';
@@ -34,6 +44,7 @@ export interface StartParts extends VolumeUseParts {
   cgroupOf: (id: string) => string;
 }
 
+const portTries = 32; // so many free-looking ports in a row that other programs have: then something is wrong
 const orphanLimitMs = 3_000; // a shim whose helper was killed needs this long at most to open its socket
 
 /** False when it runs already. */
@@ -60,16 +71,11 @@ export function startContainer(container: Container, parts: StartParts, byUser =
 }
 
 async function start(container: Container, parts: StartParts): Promise<void> {
-  const { files, helper, finisher, events } = parts;
-  const network = await joinNetwork(container, parts);
-  files.prepareRun(container.id, {
-    startedAt: new Date().toISOString(),
-    ...(container.endpoint ? { endpoint: container.endpoint } : {}),
-  });
-  writeEtcFiles(container, parts);
-  const spec = specOf(container, network, await useVolumes(container, parts), parts);
-  const started = await startShim(spec, helper, files.runDir(container.id));
+  const { files, finisher, events, networks } = parts;
+  const network = await joinNetworks(container, networks);
+  const started = await startHoldingPorts(container, network, await useVolumes(container, parts), parts);
   const shim = started.shim ?? (await Shim.connect(files.runDir(container.id)).catch(() => undefined));
+  await openPorts(container, shim, networks);
   container.pid = started.pid;
   container.shim = shim;
   container.status = 'running';
@@ -118,29 +124,62 @@ async function startShim(
   }
 }
 
-async function joinNetwork(container: Container, { networks }: StartParts): Promise<NetworkSpec> {
-  const { NetworkMode } = container.record.hostConfig;
-  if (NetworkMode === 'host') return { mode: 'host' };
-  if (NetworkMode === 'none' || NetworkMode.startsWith('container:')) return { mode: 'none' };
-  const network = networks.get(NetworkMode);
-  container.endpoint = await networks.join(network, container.id, namesOf(container));
-  return networks.specOf(network, container.endpoint, container.id);
+/** Ports that nobody asked for by number are tried until one is free on the host, too. */
+async function startHoldingPorts(
+  container: Container,
+  network: NetworkSpec,
+  volumes: Record<string, VolumePlace>,
+  parts: StartParts,
+): Promise<StartResult & { shim?: Shim }> {
+  const { files, helper, networks } = parts;
+  const avoid = new Set<string>();
+  for (;;) {
+    takePorts(container, networks, avoid);
+    const { endpoints, ports } = container;
+    files.prepareRun(container.id, { startedAt: new Date().toISOString(), endpoints, ports });
+    writeEtcFiles(container, parts);
+    try {
+      return await startShim(specOf(container, network, volumes, parts), helper, files.runDir(container.id));
+    } catch (error) {
+      const taken = takenPort(error);
+      if (taken === undefined) throw error;
+      if (avoid.has(taken) || avoid.size === portTries) throw describePortFailure(container, error);
+      avoid.add(taken);
+    }
+  }
 }
 
-/** What the container answers to on its networks. */
-export function namesOf({ id, record }: Container): string[] {
-  return [...new Set([record.name, id.slice(0, 12), record.config.Hostname])].filter((name) => name !== '');
+/** `tcp/8080` when that is what failed a start. */
+function takenPort(error: unknown): string | undefined {
+  if (!(error instanceof RuntimeFailure) || error.runtimeCode !== 'port_in_use') return undefined;
+  const [, port, proto] = /:(\d+)\/(tcp|udp|sctp)/.exec(error.message) ?? [];
+  return `${proto}/${port}`;
 }
 
-function writeEtcFiles(container: Container, { files }: StartParts): void {
+/** A container whose ports lead nowhere is not started. */
+async function openPorts(container: Container, shim: Shim | undefined, networks: Networks): Promise<void> {
+  if (container.ports.length === 0 || !shim) return;
+  try {
+    await networks.publish(container.id, container.ports, container.endpoints);
+  } catch (error) {
+    const ended = shim.wait();
+    await shim.kill(9).catch(() => {});
+    await ended.catch(() => {});
+    throw error;
+  }
+}
+
+function writeEtcFiles(container: Container, { files, registry }: StartParts): void {
   const { config, hostConfig } = container.record;
   if (hostConfig.NetworkMode.startsWith('container:')) return;
   const isHost = hostConfig.NetworkMode === 'host';
   const name = config.Hostname || hostname();
-  const gateways = container.endpoint ? [container.endpoint.gateway] : [];
-  const extra = parseExtraHosts(hostConfig.ExtraHosts, container.endpoint?.gateway ?? '127.0.0.1');
+  const gateways = container.endpoints.map(({ gateway }) => gateway);
+  const gateway = gatewayEndpoint(container.endpoints) ?? container.endpoints[0];
+  const extra = parseExtraHosts(hostConfig.ExtraHosts, gateway?.gateway ?? '127.0.0.1');
+  const links = linkEntries(container, registry);
   files.writeEtc(container.id, {
-    hosts: isHost ? readText('/etc/hosts') : hostsText(name, container.endpoint?.address, extra),
+    hosts: isHost ? readText('/etc/hosts') : hostsText(name, ownAddresses(container), [...extra, ...links]),
     hostname: name,
     resolv:
       isHost && hostConfig.Dns.length === 0
@@ -167,6 +206,7 @@ function specOf(
     cgroup: parts.cgroupOf(container.id),
     layerDirs: container.record.layers.map((diffId) => layers.diffDir(diffId)),
     network,
+    ports: heldPorts(container),
     joined: {
       ...(net ? { net: `/proc/${net.pid}/ns/net` } : {}),
       ...(pid ? { pid: `/proc/${pid.pid}/ns/pid` } : {}),
@@ -193,8 +233,7 @@ function joinedContainer(mode: string, registry: ContainerRegistry): Container {
 /** Undoes a start that failed and gives the error as Docker's users know it. */
 function failStart(container: Container, parts: StartParts, error: unknown): unknown {
   const { networks, files } = parts;
-  if (container.endpoint) networks.release(container.endpoint);
-  container.endpoint = undefined;
+  leaveNetworks(container, networks);
   files.clearRun(container.id);
   letVolumesGo(container, parts);
   const { life } = container.record;

@@ -25,7 +25,6 @@ test('free blocks touch none that is taken', () => {
 
 test('an address comes back as late as possible, and a full network says so', () => {
   const pool = new AddressPool(parseCidr('10.1.0.0/29'));
-  assert.equal(pool.gateway, '10.1.0.1');
   const taken = [pool.take(), pool.take(), pool.take(), pool.take(), pool.take()];
   assert.deepEqual(taken, ['10.1.0.2', '10.1.0.3', '10.1.0.4', '10.1.0.5', '10.1.0.6']);
   assert.throws(() => pool.take(), /no free address/);
@@ -41,4 +40,18 @@ test('an adopted address is not given out again', () => {
   pool.adopt('10.1.0.2');
   assert.equal(pool.take(), '10.1.0.3');
   assert.equal(macOf('10.1.0.255'), '02:42:0a:01:00:ff');
+});
+
+test('an address that is asked for is given once, and never the gateway or one outside', () => {
+  const pool = new AddressPool(parseCidr('10.1.0.0/24'), {
+    range: parseCidr('10.1.0.128/30'),
+    gateway: '10.1.0.128',
+    reserved: ['10.1.0.129'],
+  });
+  assert.equal(pool.takeExactly('10.1.0.7'), '10.1.0.7');
+  assert.throws(() => pool.takeExactly('10.1.0.7'), /already in use/);
+  assert.throws(() => pool.takeExactly('10.1.0.128'), /already in use/);
+  assert.throws(() => pool.takeExactly('10.1.0.255'), /no configured subnet/);
+  assert.deepEqual([pool.take(), pool.take()], ['10.1.0.130', '10.1.0.131']);
+  assert.throws(() => pool.take(), /no free address/);
 });

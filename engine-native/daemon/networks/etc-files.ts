@@ -7,8 +7,8 @@ export interface HostsEntry {
   names: string[];
 }
 
-export function hostsText(hostname: string, address: string | undefined, extra: HostsEntry[]): string {
-  const own = address === undefined ? [] : [{ address, names: [hostname] }];
+export function hostsText(hostname: string, addresses: string[], extra: HostsEntry[]): string {
+  const own = addresses.map((address) => ({ address, names: [hostname] }));
   const entries: HostsEntry[] = [
     { address: '127.0.0.1', names: ['localhost'] },
     { address: '::1', names: ['localhost', 'ip6-localhost', 'ip6-loopback'] },

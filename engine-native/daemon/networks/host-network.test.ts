@@ -32,7 +32,7 @@ test('loopback name servers are left out, search and options stay', () => {
 test('hosts names the container itself last and extra hosts before it', () => {
   const extra = parseExtraHosts(['db:10.0.0.9', 'host.internal:host-gateway'], '10.1.0.1');
   assert.equal(
-    hostsText('web', '10.1.0.5', extra),
+    hostsText('web', ['10.1.0.5'], extra),
     '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.0.0.9\tdb\n10.1.0.1\thost.internal\n10.1.0.5\tweb\n',
   );
   assert.throws(() => parseExtraHosts(['db'], undefined), /malformed/);

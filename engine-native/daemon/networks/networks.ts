@@ -1,46 +1,65 @@
-// The networks of this engine: their records, bridges, addresses and the one nftables table. Containers join through `join`.
+// The networks of this engine: their records, bridges, addresses, endpoints and published ports. Containers join through `join`.
 // Must never start a container on a bridge whose rules are not in the kernel yet.
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import { readJson, writeJson } from '../files.ts';
-import type { NetworkSpec } from '../runtime/container-spec.ts';
-import type { Helper } from '../runtime/helper.ts';
+import type { InterfaceSpec } from '../runtime/container-spec.ts';
+import type { Helper, PortEntry } from '../runtime/helper.ts';
 import { AddressPool, macOf } from './address-pool.ts';
-import { type Cidr, formatCidr, formatIp, freeBlock, overlaps, parseCidr } from './cidr.ts';
+import { type Cidr, formatCidr, parseCidr, parseIp } from './cidr.ts';
+import type { NetworkRequest } from './create-request.ts';
 import { dnsViewOf, type NetworkDnsView } from './dns-view.ts';
-import type { Endpoint } from './endpoint.ts';
-import { isLinkThere, outboundMtu } from './host-network.ts';
-import { isIccOff, type NetworkRecord } from './network.ts';
-import { nftRuleset } from './nft-ruleset.ts';
+import {
+  type Endpoint,
+  type EndpointSettings,
+  gatewayEndpoint,
+  gatewayEndpoint6,
+  type PublishedPort,
+} from './endpoint.ts';
+import { Firewall } from './firewall.ts';
+import { enableForwarding, enableForwarding6 } from './forwarding.ts';
+import { hostRoutes, isLinkThere, outboundMtu, readText, routedCidrs } from './host-network.ts';
+import { Address6Pool, parseCidr6 } from './ipv6.ts';
+import { bridgeOption, isIccOff, mtuOption, type NetworkRecord } from './network.ts';
+import { nftRuleset, portEntry } from './nft-ruleset.ts';
+import { planNetwork } from './plan-network.ts';
+import { PublishedPorts, parseEphemeralRange } from './published-ports.ts';
 
 export const defaultNetworkName = 'bridge';
 const defaultPrefix = 20; // the network everything lands on when nothing is said
 const createdPrefix = 24;
 
-export interface NetworkRequest {
-  name: string;
-  internal: boolean;
-  labels: Record<string, string>;
-  options: Record<string, string>;
-  subnet?: string;
+export interface JoinRequest {
+  containerId: string;
+  names: string[];
+  settings: EndpointSettings;
+  ifname: string;
+}
+
+interface Addresses {
+  v4: AddressPool;
+  v6?: Address6Pool;
 }
 
 export class Networks {
+  readonly firewall: Firewall;
+  readonly ports: PublishedPorts;
   readonly #engineName: string;
   readonly #pool: Cidr;
   readonly #file: string;
   readonly #helper: Helper;
   readonly #log: Logger;
   readonly #records = new Map<string, NetworkRecord>();
-  readonly #addresses = new Map<string, AddressPool>();
+  readonly #addresses = new Map<string, Addresses>();
   /** Networks whose bridge and rules stand in the kernel, or are being put there. */
   readonly #ready = new Map<string, Promise<void>>();
   readonly #endpoints = new Set<Endpoint>();
+  /** Entries of the firewall's maps, by container. */
+  readonly #published = new Map<string, PortEntry[]>();
   readonly #listeners = new Set<() => void>();
-  #lastApply: Promise<void> = Promise.resolve();
-  #forwarding = false;
+  #reasserting: Promise<void> = Promise.resolve();
 
   constructor(parts: { engineName: string; root: string; pool: Cidr; helper: Helper; log: Logger }) {
     this.#engineName = parts.engineName;
@@ -48,7 +67,9 @@ export class Networks {
     this.#file = join(parts.root, 'networks.json');
     this.#helper = parts.helper;
     this.#log = parts.log;
-    for (const record of readJson<NetworkRecord[]>(this.#file) ?? []) this.#keep(record);
+    this.ports = new PublishedPorts(parseEphemeralRange(readText('/proc/sys/net/ipv4/ip_local_port_range')));
+    this.firewall = new Firewall({ ...parts, ruleset: () => this.#ruleset() });
+    for (const record of readJson<NetworkRecord[]>(this.#file) ?? []) this.#records.set(record.id, record);
     if (!this.find(defaultNetworkName))
       this.#add({ name: defaultNetworkName, internal: false, labels: {}, options: {} }, defaultPrefix);
   }
@@ -68,8 +89,12 @@ export class Networks {
 
   get(nameOrId: string): NetworkRecord {
     const record = this.find(nameOrId);
-    if (!record) throw new AppError('not_found', `no such network "${nameOrId}"`);
+    if (!record) throw new AppError('not_found', `network ${nameOrId} not found`);
     return record;
+  }
+
+  endpointsOf(record: NetworkRecord): Endpoint[] {
+    return [...this.#endpoints].filter(({ networkId }) => networkId === record.id);
   }
 
   /** Calls back after each change of what `dnsView` says; returns how to stop it. */
@@ -82,9 +107,11 @@ export class Networks {
     return this.list().map((record) => dnsViewOf(record, this.#endpoints));
   }
 
-  /** The container answers to other names from now on. */
-  rename(containerId: string, names: string[]): void {
-    for (const endpoint of this.#endpoints) if (endpoint.containerId === containerId) endpoint.names = names;
+  /** The container has another name from now on. */
+  rename(containerId: string, oldName: string, newName: string): void {
+    for (const endpoint of this.#endpoints)
+      if (endpoint.containerId === containerId)
+        endpoint.names = endpoint.names.map((name) => (name === oldName ? newName : name));
     this.#changed();
   }
 
@@ -92,20 +119,19 @@ export class Networks {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Creates the record and its rules; the bridge device comes with the first container. */
-  async create(request: NetworkRequest): Promise<NetworkRecord> {
-    if (!/^[a-zA-Z0-9][\w.-]{0,127}$/.test(request.name))
-      throw new AppError('bad_request', `"${request.name}" is not a network name`, {
-        hint: 'use letters, digits, dots, dashes and underscores',
-      });
-    if (['host', 'none', 'default'].includes(request.name) || this.find(request.name))
-      throw new AppError('conflict', `network "${request.name}" exists already`);
+  /** Creates the record; bridge device and rules come with the first container. */
+  create(request: NetworkRequest): NetworkRecord {
+    if (this.find(request.name))
+      throw new AppError('conflict', `network with name ${request.name} already exists`);
+    const bridge = request.options[`${bridgeOption}name`];
+    if (bridge && isLinkThere(bridge))
+      throw new AppError('forbidden', `"${bridge}" is an interface of the host already`);
     return this.#add(request, createdPrefix);
   }
 
   async remove(record: NetworkRecord): Promise<void> {
     if (record.name === defaultNetworkName)
-      throw new AppError('forbidden', 'the default network "bridge" cannot be removed');
+      throw new AppError('forbidden', `${record.name} is a pre-defined network and cannot be removed`);
     const wasReady = this.#ready.has(record.id);
     this.#records.delete(record.id);
     this.#addresses.delete(record.id);
@@ -114,139 +140,197 @@ export class Networks {
     this.#changed();
     if (!wasReady) return;
     await this.#helper.removeBridge(record.bridge);
-    await this.#applyRules();
+    await this.firewall.apply();
   }
 
-  /** Makes the network usable and takes an address on it. */
-  async join(record: NetworkRecord, containerId: string, names: string[]): Promise<Endpoint> {
+  /** Makes the network usable and takes addresses on it. */
+  async join(record: NetworkRecord, request: JoinRequest): Promise<Endpoint> {
     await this.#ensureReady(record);
-    const pool = this.#addressesOf(record);
-    const address = pool.take();
+    const { containerId, names, settings, ifname } = request;
+    const { v4, v6 } = this.#addressesOf(record);
+    const subnet = parseCidr(record.subnet);
+    const wanted = settings.IPAMConfig;
+    const address = wanted?.IPv4Address ? v4.takeExactly(wanted.IPv4Address) : v4.take();
+    const id = randomBytes(32).toString('hex');
     const endpoint: Endpoint = {
+      id,
       containerId,
       networkId: record.id,
       networkName: record.name,
+      ifname,
+      hostIfname: `bv${id.slice(0, 12)}`, // 15 characters at most
       address,
-      prefix: parseCidr(record.subnet).prefix,
+      prefix: subnet.prefix,
       gateway: record.gateway,
-      mac: macOf(address),
+      mac: settings.MacAddress || macOf(address),
       names,
+      internal: record.internal,
+      gwPriority: settings.GwPriority,
     };
+    try {
+      if (v6 && record.subnet6) {
+        const own = wanted?.IPv6Address;
+        endpoint.address6 = own ? v6.takeExactly(own) : v6.take(parseIp(address) - subnet.base);
+        endpoint.prefix6 = parseCidr6(record.subnet6).prefix;
+        if (record.gateway6) endpoint.gateway6 = record.gateway6;
+      }
+    } catch (error) {
+      v4.release(address);
+      throw error;
+    }
     this.#endpoints.add(endpoint);
     this.#changed();
     return endpoint;
   }
 
-  /** Notes the address of a container that is running already, at start. */
-  adopt(endpoint: Endpoint): void {
-    const record = this.#records.get(endpoint.networkId);
-    if (!record) return;
-    this.#addressesOf(record).adopt(endpoint.address);
-    this.#endpoints.add(endpoint);
-    this.#changed();
-    void this.#ensureReady(record).catch((err: unknown) =>
-      this.#log.error({ err, network: record.name }, 'network of a running container cannot be restored'),
-    );
-  }
-
-  release(endpoint: Endpoint): void {
-    this.#addresses.get(endpoint.networkId)?.release(endpoint.address);
+  leave(endpoint: Endpoint): void {
+    const addresses = this.#addresses.get(endpoint.networkId);
+    addresses?.v4.release(endpoint.address);
+    if (endpoint.address6) addresses?.v6?.release(endpoint.address6);
     this.#endpoints.delete(endpoint);
     this.#changed();
   }
 
-  specOf(record: NetworkRecord, endpoint: Endpoint, containerId: string): NetworkSpec {
+  /** Notes what a container has that is running already, at start. `restore` puts it all into the kernel at once. */
+  adopt(endpoints: Endpoint[], ports: PublishedPort[]): void {
+    for (const endpoint of endpoints) {
+      const record = this.#records.get(endpoint.networkId);
+      if (!record) continue;
+      const { v4, v6 } = this.#addressesOf(record);
+      v4.adopt(endpoint.address);
+      if (endpoint.address6) v6?.adopt(endpoint.address6);
+      this.#endpoints.add(endpoint);
+    }
+    const containerId = endpoints[0]?.containerId;
+    if (containerId === undefined) return;
+    this.ports.adopt(containerId, ports);
+    this.#published.set(containerId, entriesOf(ports, endpoints));
+  }
+
+  /** After every running container was adopted: a table with some of them only would cut the others off. */
+  async restore(): Promise<void> {
+    const used = new Set([...this.#endpoints].map(({ networkId }) => networkId));
+    const records = this.list().filter(({ id }) => used.has(id));
+    await Promise.all(
+      records.map((record) =>
+        this.#ensureReady(record).catch((err: unknown) =>
+          this.#log.error({ err, network: record.name }, 'network of running containers cannot be restored'),
+        ),
+      ),
+    );
+    this.#changed();
+  }
+
+  /** The container's ports lead to it from now on, through the network that holds its default route. */
+  async publish(containerId: string, ports: PublishedPort[], endpoints: Endpoint[]): Promise<void> {
+    const before = this.#published.get(containerId) ?? [];
+    const after = entriesOf(ports, endpoints);
+    if (after.length > 0) this.#published.set(containerId, after);
+    else this.#published.delete(containerId);
+    await this.firewall.withdraw(before);
+    await this.firewall.publish(after);
+  }
+
+  /** The container is gone: its ports are free at once, the kernel follows. */
+  withdraw(containerId: string): void {
+    const entries = this.#published.get(containerId);
+    this.ports.release(containerId);
+    if (!entries) return;
+    this.#published.delete(containerId);
+    this.firewall
+      .withdraw(entries)
+      .catch((err: unknown) =>
+        this.#log.warn({ err, container: containerId }, 'ports stay until the next look'),
+      );
+  }
+
+  interfaceOf(endpoint: Endpoint, siblings: Endpoint[], hairpin: boolean): InterfaceSpec {
+    const record = this.get(endpoint.networkId);
+    const { address6, prefix6, gateway6 } = endpoint;
     return {
-      mode: 'bridge',
       bridge: record.bridge,
-      ifname: 'eth0',
+      ifname: endpoint.ifname,
+      hostIfname: endpoint.hostIfname,
       address: `${endpoint.address}/${endpoint.prefix}`,
-      gateway: endpoint.gateway,
+      gateway: gatewayEndpoint(siblings) === endpoint ? endpoint.gateway : '',
+      ...(address6 ? { address6: `${address6}/${prefix6}` } : {}),
+      ...(gateway6 && gatewayEndpoint6(siblings) === endpoint ? { gateway6 } : {}),
       mac: endpoint.mac,
-      mtu: outboundMtu(),
+      mtu: mtuOf(record),
       isolated: isIccOff(record),
-      hostIfname: hostIfname(containerId),
+      hairpin,
     };
   }
 
   /** Puts bridges and rules back that somebody else removed (a firewall reload flushes foreign tables). */
-  async reassert(): Promise<void> {
+  reassert(): Promise<void> {
+    this.#reasserting = this.#reasserting.catch(() => {}).then(() => this.#putBack());
+    return this.#reasserting;
+  }
+
+  async #putBack(): Promise<void> {
     if (this.#ready.size === 0) return;
-    for (const id of this.#ready.keys()) {
+    await this.firewall.apply();
+    for (const id of [...this.#ready.keys()]) {
       const record = this.#records.get(id);
-      if (record) await this.#ensureBridge(record);
+      if (record && this.#ready.has(id)) await this.#ensureBridge(record);
     }
-    await this.#applyRules();
   }
 
   /** Takes every bridge and the table away; only when no container runs. */
   async teardown(): Promise<void> {
     // Those of a daemon that was killed are here as well: this one may have had no use for them.
     const left = this.list().filter(({ id, bridge }) => this.#ready.has(id) || isLinkThere(bridge));
+    this.#ready.clear();
+    await this.#reasserting.catch(() => {}); // or it would put back what is taken away here
     for (const { bridge } of left) await this.#helper.removeBridge(bridge);
     if (left.length === 0) return;
-    const table = `inet berth_${this.#engineName}`;
-    await this.#helper.applyRuleset(`table ${table} {}\ndelete table ${table}\n`);
-    this.#ready.clear();
+    await this.firewall.remove();
   }
 
   #ensureReady(record: NetworkRecord): Promise<void> {
     const known = this.#ready.get(record.id);
     if (known) return known;
     const work = (async () => {
-      await this.#applyRules(); // the rules first: there is no moment without them
+      await this.firewall.apply(); // the rules first: there is no moment without them
       await this.#ensureBridge(record);
-      if (this.#forwarding) return;
-      await this.#helper.setSysctl('net.ipv4.ip_forward', '1');
-      this.#forwarding = true;
+      await enableForwarding(this.#helper);
+      if (record.subnet6) await enableForwarding6(this.#helper);
+      this.firewall.watch(() => this.reassert());
     })();
     this.#ready.set(record.id, work);
     work.catch(() => this.#ready.delete(record.id));
     return work;
   }
 
-  #ensureBridge(record: NetworkRecord): Promise<void> {
-    const { prefix } = parseCidr(record.subnet);
-    return this.#helper.ensureBridge({
-      bridge: record.bridge,
-      address: `${record.gateway}/${prefix}`,
-      mtu: outboundMtu(),
+  async #ensureBridge(record: NetworkRecord): Promise<void> {
+    const { bridge, gateway, gateway6, subnet, subnet6 } = record;
+    await this.#helper.ensureBridge({
+      bridge,
+      address: `${gateway}/${parseCidr(subnet).prefix}`,
+      ...(gateway6 && subnet6 ? { address6: `${gateway6}/${parseCidr6(subnet6).prefix}` } : {}),
+      mtu: mtuOf(record),
     });
+    // So that 127.0.0.1:<port> of the host can lead here; the rules drop such packets that come from elsewhere.
+    await this.#helper.setSysctl(`net.ipv4.conf.${bridge}.route_localnet`, '1');
   }
 
-  /** One transaction at a time, in order, so that an older table never replaces a newer one. */
-  #applyRules(): Promise<void> {
-    const apply = () =>
-      this.#helper.applyRuleset(nftRuleset(this.#engineName, this.list(), formatCidr(this.#pool)));
-    this.#lastApply = this.#lastApply.then(apply, apply);
-    return this.#lastApply;
+  #ruleset(): string {
+    const entries = [...this.#published.values()].flat();
+    return nftRuleset(this.#engineName, this.list(), formatCidr(this.#pool), entries);
   }
 
   #add(request: NetworkRequest, prefix: number): NetworkRecord {
-    const taken = this.list().map(({ subnet }) => parseCidr(subnet));
-    const block = request.subnet ? parseCidr(request.subnet) : freeBlock(this.#pool, prefix, taken);
-    if (!block)
-      throw new AppError('no_space', `no free /${prefix} is left in ${formatCidr(this.#pool)}`, {
-        hint: 'remove networks that nobody uses',
-      });
-    if (block.prefix > 29 || taken.some((other) => overlaps(block, other)))
-      throw new AppError(
-        'conflict',
-        `subnet "${formatCidr(block)}" is too small or overlaps another network`,
-      );
     const id = randomBytes(32).toString('hex');
-    const record: NetworkRecord = {
+    const record = planNetwork(request, {
       id,
-      name: request.name,
-      created: new Date().toISOString(),
-      bridge: this.#bridgeName(id),
-      subnet: formatCidr(block),
-      gateway: formatIp(block.base + 1),
-      internal: request.internal,
-      labels: request.labels,
-      options: request.options,
-    };
-    this.#keep(record);
+      pool: this.#pool,
+      prefix,
+      existing: this.list(),
+      routes: request.subnet ? routedCidrs(hostRoutes()) : [],
+      freeBridgeName: () => this.#bridgeName(id),
+    });
+    this.#records.set(record.id, record);
     this.#save();
     this.#changed();
     return record;
@@ -261,16 +345,20 @@ export class Networks {
     }
   }
 
-  #addressesOf(record: NetworkRecord): AddressPool {
+  #addressesOf(record: NetworkRecord): Addresses {
     const known = this.#addresses.get(record.id);
     if (known) return known;
-    const pool = new AddressPool(parseCidr(record.subnet));
-    this.#addresses.set(record.id, pool);
-    return pool;
-  }
-
-  #keep(record: NetworkRecord): void {
-    this.#records.set(record.id, record);
+    const { subnet, subnet6, gateway, gateway6, ipRange, auxAddresses } = record;
+    const addresses: Addresses = {
+      v4: new AddressPool(parseCidr(subnet), {
+        gateway,
+        ...(ipRange ? { range: parseCidr(ipRange) } : {}),
+        reserved: Object.values(auxAddresses ?? {}),
+      }),
+      ...(subnet6 && gateway6 ? { v6: new Address6Pool(parseCidr6(subnet6), gateway6) } : {}),
+    };
+    this.#addresses.set(record.id, addresses);
+    return addresses;
   }
 
   #save(): void {
@@ -278,7 +366,16 @@ export class Networks {
   }
 }
 
-/** The host's end of a container's cable; 15 characters at most. */
-function hostIfname(containerId: string): string {
-  return `bv${containerId.slice(0, 12)}`;
+function mtuOf(record: NetworkRecord): number {
+  return Number(record.options[mtuOption]) || outboundMtu();
+}
+
+/** Each port leads to the address, of its own family, that the container's default route leaves from. */
+function entriesOf(ports: PublishedPort[], endpoints: Endpoint[]): PortEntry[] {
+  const v4 = gatewayEndpoint(endpoints)?.address;
+  const v6 = gatewayEndpoint6(endpoints)?.address6;
+  return ports.flatMap((port) => {
+    const to = port.hostIp.includes(':') ? v6 : v4;
+    return to === undefined ? [] : [portEntry(port, to)];
+  });
 }

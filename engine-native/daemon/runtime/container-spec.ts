@@ -34,20 +34,33 @@ export interface MountSpec {
   gid?: number;
 }
 
+/** One cable of a container: its end inside, and the bridge the other end is in. */
+export interface InterfaceSpec {
+  bridge: string;
+  ifname: string;
+  hostIfname: string;
+  address: string;
+  /** "" = no default route here. */
+  gateway: string;
+  address6?: string;
+  gateway6?: string;
+  mac: string;
+  mtu: number;
+  isolated: boolean;
+  hairpin: boolean;
+}
+
 export type NetworkSpec =
-  | {
-      mode: 'bridge';
-      bridge: string;
-      ifname: string;
-      address: string;
-      gateway: string;
-      mac: string;
-      mtu: number;
-      isolated: boolean;
-      hostIfname: string;
-    }
+  | { mode: 'bridge'; interfaces: InterfaceSpec[] }
   | { mode: 'none' }
   | { mode: 'host' };
+
+/** A port of the host that the shim holds for its container. */
+export interface HeldPort {
+  proto: 'tcp' | 'udp' | 'sctp';
+  ip: string;
+  port: number;
+}
 
 /** null = new, "host", or a /proc/…/ns/… path to join. */
 export type NamespaceSpec = string | null;
@@ -100,6 +113,7 @@ export interface ContainerSpec {
   userns: { base: number; size: number } | null;
   namespaces: { pid: NamespaceSpec; ipc: NamespaceSpec; uts: NamespaceSpec; net: NamespaceSpec };
   network: NetworkSpec;
+  ports: HeldPort[];
   mounts: MountSpec[];
   shmSize: number;
   capabilities: string[];

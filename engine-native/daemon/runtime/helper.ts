@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { AppError } from '@berth/kit/errors.ts';
-import type { ContainerSpec } from './container-spec.ts';
+import type { ContainerSpec, InterfaceSpec } from './container-spec.ts';
 import type { FrameConnection } from './frame-connection.ts';
 import { openStreamOp, uploadStreamOp } from './stream-op.ts';
 
@@ -47,9 +47,19 @@ export interface StartResult {
   startedAt: string;
 }
 
+/** An entry of the firewall's maps of published ports; `ip` "" = every address of the host. */
+export interface PortEntry {
+  proto: 'tcp' | 'udp' | 'sctp';
+  ip: string;
+  port: number;
+  to: string;
+  toPort: number;
+}
+
 export interface BridgeRequest {
   bridge: string;
   address: string;
+  address6?: string;
   mtu: number;
 }
 
@@ -139,6 +149,36 @@ export class Helper {
 
   async removeBridge(bridge: string): Promise<void> {
     await this.#ask('net.remove', { bridge }, quickLimitMs);
+  }
+
+  /** One more interface for a container that runs. */
+  async connectNetwork(pid: number, spec: InterfaceSpec): Promise<void> {
+    await this.#ask('net.connect', { pid, interface: spec }, quickLimitMs);
+  }
+
+  async disconnectNetwork(pid: number, ifname: string): Promise<void> {
+    await this.#ask('net.disconnect', { pid, ifname }, quickLimitMs);
+  }
+
+  /** The container's default routes lead through another of its interfaces; "" leaves a family alone. */
+  async setDefaultRoute(
+    pid: number,
+    route: { ifname: string; gateway: string; gateway6: string },
+  ): Promise<void> {
+    await this.#ask('net.route', { pid, ...route }, quickLimitMs);
+  }
+
+  async publishPorts(table: string, ports: PortEntry[]): Promise<void> {
+    await this.#ask('port.publish', { table, ports }, quickLimitMs);
+  }
+
+  async withdrawPorts(table: string, ports: PortEntry[]): Promise<void> {
+    await this.#ask('port.withdraw', { table, ports }, quickLimitMs);
+  }
+
+  /** Resolves when another program has taken rules of the table away; rejects when the helper ends. */
+  async waitForTableLoss(table: string): Promise<void> {
+    await this.#ask('nft.wait', { table }, 0);
   }
 
   async applyRuleset(ruleset: string): Promise<void> {

@@ -11,6 +11,7 @@ const codes: Record<string, ErrorCode> = {
   unsupported: 'unsupported',
   cgroup: 'internal',
   network: 'internal',
+  port_in_use: 'internal',
   image_user: 'bad_request',
   exec_not_found: 'bad_request',
   exec_not_executable: 'bad_request',

@@ -108,6 +108,10 @@ static void handle(struct conn *conn, const char *payload, size_t len) {
         run_inline(conn, op, request, id);
         return;
     }
+    if (op->kind == OP_WAIT) {
+        nft_watch_add(conn, request, id);
+        return;
+    }
     job_create(op, conn, steal_pointer(&text), steal_pointer(&doc), id);
 }
 
@@ -177,6 +181,8 @@ void conn_sweep(void) {
         *link = conn->next;
         frame_buffer_free(&conn->in);
         out_buffer_free(&conn->out);
+        free(conn->awaited);
+        free(conn->awaited_id);
         free(conn);
     }
 }

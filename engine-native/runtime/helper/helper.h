@@ -33,6 +33,7 @@ enum op_kind {
     OP_STREAM, /* the same, and the worker owns the connection */
     OP_SERIAL, /* a forked worker, one at a time, in the order asked */
     OP_START,  /* container.start */
+    OP_WAIT,   /* nft.wait: answered by nft_watch.c when something happens */
 };
 
 struct op {
@@ -48,6 +49,11 @@ int op_hello(struct op_call *call, struct json_out *reply, struct err *err);
 int op_net_ensure(struct op_call *call, struct json_out *reply, struct err *err);
 int op_net_remove(struct op_call *call, struct json_out *reply, struct err *err);
 int op_sysctl_set(struct op_call *call, struct json_out *reply, struct err *err);
+int op_net_connect(struct op_call *call, struct json_out *reply, struct err *err);
+int op_net_disconnect(struct op_call *call, struct json_out *reply, struct err *err);
+int op_net_route(struct op_call *call, struct json_out *reply, struct err *err);
+int op_port_publish(struct op_call *call, struct json_out *reply, struct err *err);
+int op_port_withdraw(struct op_call *call, struct json_out *reply, struct err *err);
 int op_nft_apply(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_usage(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_remove(struct op_call *call, struct json_out *reply, struct err *err);

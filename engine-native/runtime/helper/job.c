@@ -251,11 +251,8 @@ static void job_start(struct job *job) {
 }
 
 void job_start_waiting(void) {
-    static const unsigned limits[] = {[OP_INLINE] = 0,
-                                      [OP_WORKER] = WORKERS_MAX,
-                                      [OP_STREAM] = STREAMS_MAX,
-                                      [OP_SERIAL] = 1,
-                                      [OP_START] = ~0u};
+    static const unsigned limits[] = {[OP_INLINE] = 0, [OP_WORKER] = WORKERS_MAX, [OP_STREAM] = STREAMS_MAX,
+                                      [OP_SERIAL] = 1, [OP_START] = ~0u,          [OP_WAIT] = 0};
     unsigned busy[sizeof limits / sizeof *limits] = {0};
     for (struct job *job = server.jobs; job; job = job->next)
         if (!job->dead && busy[job->op->kind]++ < limits[job->op->kind] && !job->started)

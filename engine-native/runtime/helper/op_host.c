@@ -34,15 +34,28 @@ int op_hello(struct op_call *call, struct json_out *reply, struct err *err) {
     return 0;
 }
 
+/* A container must not give the host a default route (CVE-2020-13401). Where there is no IPv6 there is
+ * nothing to turn off. */
+static void ignore_router_advertisements(const char *bridge) {
+    char path[96];
+    (void)snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra", bridge);
+    auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)!write(fd, "0", 1);
+}
+
 int op_net_ensure(struct op_call *call, struct json_out *reply, struct err *err) {
-    const char *bridge = NULL, *address = "";
+    const char *bridge = NULL, *address = "", *address6 = "";
     int64_t mtu = 0;
     (void)reply;
     if (json_need_string(call->request, "bridge", &bridge, err) < 0 ||
         json_opt_string(call->request, "address", &address, err) < 0 ||
-        json_opt_int(call->request, "mtu", 0, 65535, &mtu, err) < 0)
+        json_opt_string(call->request, "address6", &address6, err) < 0 ||
+        json_opt_int(call->request, "mtu", 0, 65535, &mtu, err) < 0 ||
+        net_bridge_ensure(bridge, address, address6, (unsigned)mtu, err) < 0)
         return -1;
-    return net_bridge_ensure(bridge, address, (unsigned)mtu, err);
+    ignore_router_advertisements(bridge);
+    return 0;
 }
 
 int op_net_remove(struct op_call *call, struct json_out *reply, struct err *err) {
@@ -51,21 +64,43 @@ int op_net_remove(struct op_call *call, struct json_out *reply, struct err *err)
     return json_need_string(call->request, "bridge", &bridge, err) < 0 ? -1 : net_bridge_remove(bridge, err);
 }
 
-/* The fixed list of what may be set: its path below /proc/sys, or -1. */
-static int sysctl_path(const char *name, char *path, size_t size) {
-    static const char conf[] = "net.ipv4.conf.", leaf[] = ".route_localnet";
-    if (strcmp(name, "net.ipv4.ip_forward") == 0)
-        return snprintf(path, size, "/proc/sys/net/ipv4/ip_forward");
-    size_t len = strlen(name), fixed = sizeof conf - 1 + sizeof leaf - 1;
-    if (len <= fixed || strncmp(name, conf, sizeof conf - 1) != 0 ||
-        strcmp(name + len - (sizeof leaf - 1), leaf) != 0)
-        return -1;
-    int width = (int)(len - fixed);
-    const char *link = name + sizeof conf - 1;
-    for (int i = 0; i < width; i++)
-        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", link[i]))
-            return -1;
-    return width > 15 ? -1 : snprintf(path, size, "/proc/sys/net/ipv4/conf/%.*s/route_localnet", width, link);
+/* What may be set: a fixed list, `*` standing for one interface's name. */
+static const struct {
+    const char *name, *values;
+} settable[] = {
+    {"net.ipv4.ip_forward", "01"},
+    {"net.ipv4.conf.*.route_localnet", "01"},
+    {"net.ipv6.conf.all.forwarding", "01"},
+    {"net.ipv6.conf.*.accept_ra", "012"},
+};
+
+static bool is_ifname(const char *name, size_t len) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return len > 0 && len < 16 && strspn(name, plain) >= len;
+}
+
+static bool fits(const char *pattern, const char *name) {
+    const char *star = strchr(pattern, '*');
+    if (!star)
+        return strcmp(pattern, name) == 0;
+    size_t before = (size_t)(star - pattern), after = strlen(star + 1), len = strlen(name);
+    return len > before + after && strncmp(name, pattern, before) == 0 &&
+           strcmp(name + len - after, star + 1) == 0 && is_ifname(name + before, len - before - after);
+}
+
+/* The path below /proc/sys, and which digits are values; NULL when the name is not on the list. Interface
+ * names with dots are not, so every dot is a slash. */
+static const char *sysctl_path(const char *name, char *path, size_t size) {
+    for (size_t i = 0; i < sizeof settable / sizeof *settable; i++) {
+        if (!fits(settable[i].name, name))
+            continue;
+        int n = snprintf(path, size, "/proc/sys/%s", name);
+        for (char *at = path + 10; *at; at++)
+            if (*at == '.')
+                *at = '/';
+        return n < 0 || (size_t)n >= size ? NULL : settable[i].values;
+    }
+    return NULL;
 }
 
 int op_sysctl_set(struct op_call *call, struct json_out *reply, struct err *err) {
@@ -75,10 +110,11 @@ int op_sysctl_set(struct op_call *call, struct json_out *reply, struct err *err)
     if (json_need_string(call->request, "name", &name, err) < 0 ||
         json_need_string(call->request, "value", &value, err) < 0)
         return -1;
-    if (sysctl_path(name, path, sizeof path) < 0)
+    const char *values = sysctl_path(name, path, sizeof path);
+    if (!values)
         return err_set(err, ERR_BAD_REQUEST, "sysctl \"%s\" is not on the list of what may be set", name);
-    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0)
-        return err_set(err, ERR_BAD_REQUEST, "sysctl \"%s\" must be \"0\" or \"1\"", name);
+    if (strlen(value) != 1 || !strchr(values, value[0]))
+        return err_set(err, ERR_BAD_REQUEST, "sysctl \"%s\" must be one of the digits \"%s\"", name, values);
     auto_close int fd = open(path, O_RDWR | O_CLOEXEC);
     char now = 0;
     if (fd < 0)

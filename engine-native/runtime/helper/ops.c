@@ -18,7 +18,13 @@ static const struct op table[] = {
     {"volume.unmount", OP_WORKER, op_volume_unmount},
     {"net.ensure", OP_SERIAL, op_net_ensure},
     {"net.remove", OP_SERIAL, op_net_remove},
+    {"net.connect", OP_SERIAL, op_net_connect},
+    {"net.disconnect", OP_SERIAL, op_net_disconnect},
+    {"net.route", OP_SERIAL, op_net_route},
+    {"port.publish", OP_SERIAL, op_port_publish},
+    {"port.withdraw", OP_SERIAL, op_port_withdraw},
     {"nft.apply", OP_SERIAL, op_nft_apply},
+    {"nft.wait", OP_WAIT, NULL},
     {"sysctl.set", OP_SERIAL, op_sysctl_set},
     {"daemon.trim", OP_WORKER, op_daemon_trim},
 };

@@ -21,6 +21,8 @@ struct conn {
     struct out_buffer out;
     unsigned in_flight; /* requests whose reply is not yet in `out` */
     uint32_t watching;
+    char *awaited; /* nft.wait: the table whose loss is to be told, and the id to answer with */
+    char *awaited_id;
     bool ended; /* the client sends no more */
     bool dead;  /* closed; freed after the current batch of events */
 };
@@ -64,6 +66,9 @@ void conn_accept(struct source *source, uint32_t events);
 void conn_send(struct conn *conn, const struct json_out *reply);
 void conn_error(struct conn *conn, const struct json *id, const struct err *err);
 void conn_sweep(void); /* frees dead ones */
+
+/* nft.wait: the connection is told when somebody else has taken rules of a table away. */
+void nft_watch_add(struct conn *conn, const struct json *request, const struct json *id);
 
 /* Takes over text and doc. For a stream op also the connection's descriptor. */
 void job_create(const struct op *op, struct conn *conn, char *text, struct json_doc *doc,

@@ -15,6 +15,7 @@ static const char *const names[] = {
     [ERR_UNSUPPORTED] = "unsupported",
     [ERR_CGROUP] = "cgroup",
     [ERR_NETWORK] = "network",
+    [ERR_PORT_IN_USE] = "port_in_use",
     [ERR_IMAGE_USER] = "image_user",
     [ERR_EXEC_NOT_FOUND] = "exec_not_found",
     [ERR_EXEC_NOT_EXECUTABLE] = "exec_not_executable",

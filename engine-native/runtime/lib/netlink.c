@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cleanup.h"
 #include "nl_message.h"
@@ -107,6 +108,19 @@ static void add_default_route(struct nl_batch *batch, int index, const struct ip
     nl_attr_u32(batch, RTA_OIF, (uint32_t)index);
 }
 
+/* Without an address of the network's own there is no IPv6 on the link, not even a link-local address:
+ * what the firewall does not know of must not be there. */
+static void add_no_link_local(struct nl_batch *batch, const char *name) {
+    const unsigned char none = IN6_ADDR_GEN_MODE_NONE;
+    nl_begin(batch, RTM_NEWLINK, 0, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
+    nl_attr_string(batch, IFLA_IFNAME, name);
+    struct rtattr *spec = nl_nest(batch, IFLA_AF_SPEC);
+    struct rtattr *inet6 = nl_nest(batch, AF_INET6);
+    nl_attr(batch, IFLA_INET6_ADDR_GEN_MODE, &none, 1);
+    nl_nest_end(batch, inet6);
+    nl_nest_end(batch, spec);
+}
+
 /* One request names the pair, the bridge and the other namespace: the inner end is born inside. */
 static void add_veth(struct nl_batch *batch, const struct net_attach *a, int bridge, int netns_fd,
                      const unsigned char *mac) {
@@ -189,47 +203,114 @@ static int create_pair(const struct net_attach *a, int netns_fd, const unsigned 
     return -1;
 }
 
-static int configure_inside(const struct net_attach *a, int netns_fd, const struct ip *address,
-                            const struct ip *gateway, struct err *err) {
-    static const char *const steps[] = {"bring up \"lo\"", "set the address", "bring up the link",
-                                        "set the default route"};
+/* The texts of a net_attach as numbers; a family of 0 stands for "not asked for". */
+struct plan {
+    struct ip address, gateway, address6, gateway6;
+    unsigned char mac[6];
+    bool has_mac;
+};
+
+static bool given(const char *text) {
+    return text && *text;
+}
+
+static int parse_family(const char *text, bool with_prefix, int family, struct ip *ip, struct err *err) {
+    *ip = (struct ip){0};
+    if (!given(text))
+        return 0;
+    if (parse_ip(text, with_prefix, ip, err) < 0)
+        return -1;
+    return ip->family == family ? 0
+                                : err_set(err, ERR_BAD_REQUEST, "\"%s\" is not an IPv%d address", text,
+                                          family == AF_INET ? 4 : 6);
+}
+
+static int make_plan(const struct net_attach *a, struct plan *plan, struct err *err) {
+    *plan = (struct plan){.has_mac = given(a->mac)};
+    if (check_name(a->bridge, err) < 0 || check_name(a->host_ifname, err) < 0 ||
+        check_name(a->ifname, err) < 0 || parse_family(a->address, true, AF_INET, &plan->address, err) < 0 ||
+        parse_family(a->gateway, false, AF_INET, &plan->gateway, err) < 0 ||
+        parse_family(a->address6, true, AF_INET6, &plan->address6, err) < 0 ||
+        parse_family(a->gateway6, false, AF_INET6, &plan->gateway6, err) < 0 ||
+        (plan->has_mac && parse_mac(a->mac, plan->mac, err) < 0))
+        return -1;
+    if (plan->address.family == 0 && plan->address6.family == 0)
+        return err_set(err, ERR_BAD_REQUEST, "\"%s\" needs an address", a->ifname);
+    return 0;
+}
+
+static int configure_inside(const struct net_attach *a, int netns_fd, const struct plan *plan,
+                            struct err *err) {
     auto_close int sock = nl_open(netns_fd, err);
     struct nl_link inner;
     if (sock < 0 || nl_find_link(sock, a->ifname, &inner, err) < 0)
         return -1;
     struct nl_batch batch = {0};
-    unsigned failed = 0;
+    const char *steps[8] = {0};
     add_up(&batch, "lo");
-    add_address(&batch, inner.index, address);
+    steps[batch.count - 1] = "bring up \"lo\"";
+    if (plan->address6.family == 0 && access("/proc/sys/net/ipv6", F_OK) == 0) {
+        add_no_link_local(&batch, a->ifname);
+        steps[batch.count - 1] = "keep IPv6 off";
+    }
+    if (plan->address.family)
+        add_address(&batch, inner.index, &plan->address), steps[batch.count - 1] = "set the address";
+    if (plan->address6.family)
+        add_address(&batch, inner.index, &plan->address6), steps[batch.count - 1] = "set the IPv6 address";
     add_up(&batch, a->ifname);
-    if (gateway)
-        add_default_route(&batch, inner.index, gateway);
+    steps[batch.count - 1] = "bring up the link";
+    if (plan->gateway.family)
+        add_default_route(&batch, inner.index, &plan->gateway),
+            steps[batch.count - 1] = "set the default route";
+    if (plan->gateway6.family)
+        add_default_route(&batch, inner.index, &plan->gateway6),
+            steps[batch.count - 1] = "set the IPv6 default route";
+    unsigned failed = 0;
     int result = nl_talk(sock, &batch, &failed, err);
     if (result == 0)
         return 0;
     if (result != NL_BROKEN)
         err_sys_as(err, ERR_NETWORK, -result, "cannot %s of \"%s\" (address \"%s\", gateway \"%s\")",
-                   failed < 4 ? steps[failed] : "configure", a->ifname, a->address,
-                   a->gateway ? a->gateway : "");
+                   failed < 8 && steps[failed] ? steps[failed] : "configure", a->ifname,
+                   a->address ? a->address : "", a->gateway ? a->gateway : "");
     return -1;
 }
 
 int net_attach_container(const struct net_attach *a, int netns_fd, struct err *err) {
-    struct ip address, gateway;
-    unsigned char mac[6];
-    bool has_gateway = a->gateway && *a->gateway, has_mac = a->mac && *a->mac;
-    if (check_name(a->bridge, err) < 0 || check_name(a->host_ifname, err) < 0 ||
-        check_name(a->ifname, err) < 0 || parse_ip(a->address ? a->address : "", true, &address, err) < 0 ||
-        (has_gateway && parse_ip(a->gateway, false, &gateway, err) < 0) ||
-        (has_mac && parse_mac(a->mac, mac, err) < 0))
+    struct plan plan;
+    if (make_plan(a, &plan, err) < 0 || create_pair(a, netns_fd, plan.has_mac ? plan.mac : NULL, err) < 0)
         return -1;
-    if (create_pair(a, netns_fd, has_mac ? mac : NULL, err) < 0)
-        return -1;
-    if (configure_inside(a, netns_fd, &address, has_gateway ? &gateway : NULL, err) == 0)
+    if (configure_inside(a, netns_fd, &plan, err) == 0)
         return 0;
     struct err ignored;
     (void)net_link_remove(a->host_ifname, &ignored);
     return -1;
+}
+
+int net_route_container(const char *ifname, const char *gateway, const char *gateway6, int netns_fd,
+                        struct err *err) {
+    struct ip ip, ip6;
+    struct nl_link link;
+    if (check_name(ifname, err) < 0 || parse_family(gateway, false, AF_INET, &ip, err) < 0 ||
+        parse_family(gateway6, false, AF_INET6, &ip6, err) < 0)
+        return -1;
+    auto_close int sock = nl_open(netns_fd, err);
+    if (sock < 0 || nl_find_link(sock, ifname, &link, err) < 0)
+        return -1;
+    if (link.index == 0)
+        return err_set(err, ERR_NETWORK, "there is no interface \"%s\"", ifname);
+    struct nl_batch batch = {0};
+    unsigned failed = 0;
+    if (ip.family)
+        add_default_route(&batch, link.index, &ip);
+    if (ip6.family)
+        add_default_route(&batch, link.index, &ip6);
+    int result = batch.count ? nl_talk(sock, &batch, &failed, err) : 0;
+    if (result == NL_BROKEN)
+        return -1;
+    return result == 0
+               ? 0
+               : err_sys_as(err, ERR_NETWORK, -result, "cannot set the default route of \"%s\"", ifname);
 }
 
 static int remove_link(int sock, const char *ifname, struct err *err) {
@@ -247,6 +328,11 @@ static int remove_link(int sock, const char *ifname, struct err *err) {
 
 int net_link_remove(const char *ifname, struct err *err) {
     auto_close int sock = check_name(ifname, err) < 0 ? -1 : nl_open(-1, err);
+    return sock < 0 ? -1 : remove_link(sock, ifname, err);
+}
+
+int net_detach_container(const char *ifname, int netns_fd, struct err *err) {
+    auto_close int sock = check_name(ifname, err) < 0 ? -1 : nl_open(netns_fd, err);
     return sock < 0 ? -1 : remove_link(sock, ifname, err);
 }
 
@@ -280,11 +366,13 @@ static int create_bridge(int sock, const char *bridge, const struct ip *ip, unsi
     return nl_find_link(sock, bridge, link, err);
 }
 
-int net_bridge_ensure(const char *bridge, const char *address, unsigned mtu, struct err *err) {
-    struct ip ip;
-    bool has_ip = address && *address;
-    if (check_name(bridge, err) < 0 || (has_ip && parse_ip(address, true, &ip, err) < 0))
+int net_bridge_ensure(const char *bridge, const char *address, const char *address6, unsigned mtu,
+                      struct err *err) {
+    struct ip ip, ip6;
+    if (check_name(bridge, err) < 0 || parse_family(address, true, AF_INET, &ip, err) < 0 ||
+        parse_family(address6, true, AF_INET6, &ip6, err) < 0)
         return -1;
+    bool has_ip = ip.family != 0;
     auto_close int sock = nl_open(-1, err);
     struct nl_link link;
     if (sock < 0 || nl_find_link(sock, bridge, &link, err) < 0)
@@ -300,6 +388,8 @@ int net_bridge_ensure(const char *bridge, const char *address, unsigned mtu, str
         nl_attr_u32(&batch, IFLA_MTU, mtu);
     if (has_ip)
         add_address(&batch, link.index, &ip);
+    if (ip6.family)
+        add_address(&batch, link.index, &ip6);
     int result = nl_talk(sock, &batch, &failed, err);
     if (result == NL_BROKEN)
         return -1;

@@ -11,8 +11,10 @@ struct net_attach {
     const char *bridge;      /* "bth0": must exist */
     const char *host_ifname; /* "bv0123456789ab": our end, becomes a port of the bridge */
     const char *ifname;      /* "eth0": the end inside */
-    const char *address;     /* "10.201.0.5/16" (or IPv6), given to the end inside */
+    const char *address;     /* "10.201.0.5/16", given to the end inside */
     const char *gateway;     /* "10.201.0.1", or NULL/"" for no default route */
+    const char *address6;    /* "fd00::5/64", or NULL/"": then the end inside has no IPv6 at all */
+    const char *gateway6;    /* as gateway */
     const char *mac;         /* "02:42:0a:c9:00:05", or NULL/"" for the kernel's choice */
     unsigned mtu;            /* 0 = the kernel's default */
     bool isolated;           /* the port talks to the bridge itself but to no other isolated port */
@@ -32,9 +34,18 @@ int net_attach_container(const struct net_attach *attach, int netns_fd, struct e
  * container. */
 int net_link_remove(const char *ifname, struct err *err);
 
-/* The bridge exists, is up, has this address (CIDR, "" for none) and this MTU (0: leave it). Idempotent; a
+/* Takes a container's link away from inside its namespace; the outer end goes with it. Missing is success. */
+int net_detach_container(const char *ifname, int netns_fd, struct err *err);
+
+/* The default routes of a namespace lead through `ifname` from now on; NULL or "" leaves that family alone.
+ */
+int net_route_container(const char *ifname, const char *gateway, const char *gateway6, int netns_fd,
+                        struct err *err);
+
+/* The bridge exists, is up, has these addresses (CIDR, "" for none) and this MTU (0: leave it). Idempotent; a
  * link of that name that is no bridge is `exists`. */
-int net_bridge_ensure(const char *bridge, const char *address, unsigned mtu, struct err *err);
+int net_bridge_ensure(const char *bridge, const char *address, const char *address6, unsigned mtu,
+                      struct err *err);
 
 /* Missing is success; a link of that name that is no bridge is refused with `bad_request`. */
 int net_bridge_remove(const char *bridge, struct err *err);

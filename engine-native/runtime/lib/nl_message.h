@@ -1,5 +1,5 @@
 /* Building and sending netlink messages: a fixed buffer of several requests, sent in one call, each
- * acknowledged. Used by netlink.c only; knows nothing of links or addresses. */
+ * acknowledged. Used by netlink.c and nf_ports.c; knows nothing of links or addresses. */
 #pragma once
 
 #include <linux/netlink.h>

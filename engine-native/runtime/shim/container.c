@@ -15,6 +15,7 @@
 
 #include "../lib/cleanup.h"
 #include "../seccomp/profile.h"
+#include "held_ports.h"
 #include "kernel.h"
 #include "launch.h"
 #include "mountpoints.h"
@@ -98,6 +99,7 @@ static _Noreturn void child_main(struct start *s) {
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     (void)close(s->pair[0]);
+    held_ports_close();
     (void)child_set_up(s, &err);
     sync_send_failure(s->pair[1], &err);
     _exit(127);
@@ -224,7 +226,10 @@ static int attach_network(const struct container *c, struct err *err) {
     auto_close int netns = open_namespace(c->pid, "net");
     if (netns < 0)
         return err_sys_as(err, ERR_NETWORK, errno, "cannot open the container's network namespace");
-    return net_attach_container(&c->spec.network, netns, err);
+    for (size_t i = 0; i < c->spec.interface_count; i++)
+        if (net_attach_container(&c->spec.interfaces[i], netns, err))
+            return -1; /* those before go with the namespace */
+    return 0;
 }
 
 /* The shim's own score is inherited and must not be the container's. Lowering below what we may is no

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "held_ports.h"
 #include "kernel.h"
 
 /* docker run attaches before it starts; the attach itself comes a moment after. Two seconds are for a daemon
@@ -84,9 +85,10 @@ static void record_end(struct process *process) {
 
 static void on_main_finished(struct process *process) {
     record_end(process);
-    /* The id may be started again as soon as anybody knows the end: socket and cgroups must be gone by then.
-     */
+    /* The id may be started again as soon as anybody knows the end: socket, ports and cgroups must be gone by
+     * then. */
     client_stop_listening();
+    held_ports_close();
     shim.container.pid = -1;
     container_clean_up(&shim.container);
     shim.ended = true;
@@ -199,7 +201,8 @@ int shim_start(struct err *err) {
     shim.main = calloc(1, sizeof(*shim.main));
     if (!shim.main || loop_open())
         return err_sys(err, errno, "cannot start the shim's loop");
-    if (watch_signals(err) || log_open(&shim.log, &c->spec.log, err) || client_listen(c->spec.run_dir, err))
+    if (held_ports_take(&c->spec, err) || watch_signals(err) || log_open(&shim.log, &c->spec.log, err) ||
+        client_listen(c->spec.run_dir, err))
         return -1;
     if (container_start(c, err)) {
         client_stop_listening();

@@ -3,6 +3,7 @@
 #include "spec.h"
 
 #include "spec_names.h"
+#include "spec_network.h"
 
 #include <errno.h>
 #include <linux/mount.h>
@@ -110,39 +111,6 @@ static int parse_userns(const struct json *root, struct spec *spec, struct err *
     spec->userns = true;
     spec->userns_base = (uint32_t)base;
     spec->userns_size = (uint32_t)size;
-    return 0;
-}
-
-static int parse_network(const struct json *root, struct spec *spec, struct err *err) {
-    const struct json *object = NULL;
-    const char *mode = "none";
-    int64_t mtu = 0;
-    struct net_attach *net = &spec->network;
-
-    net->ifname = "eth0";
-    if (json_opt_object(root, "network", &object, err) || json_opt_string(object, "mode", &mode, err))
-        return -1;
-    if (strcmp(mode, "none") == 0) {
-        spec->network_mode = NET_NONE;
-        return 0;
-    }
-    if (strcmp(mode, "host") == 0) {
-        spec->network_mode = NET_HOST;
-        return 0;
-    }
-    if (strcmp(mode, "bridge") != 0)
-        return err_set(err, ERR_BAD_REQUEST, "network mode \"%s\" is not bridge, none or host", mode);
-    spec->network_mode = NET_BRIDGE;
-    if (json_need_string(object, "bridge", &net->bridge, err) ||
-        json_need_string(object, "hostIfname", &net->host_ifname, err) ||
-        json_need_string(object, "address", &net->address, err) ||
-        json_opt_string(object, "ifname", &net->ifname, err) ||
-        json_opt_string(object, "gateway", &net->gateway, err) ||
-        json_opt_string(object, "mac", &net->mac, err) || json_opt_int(object, "mtu", 0, 65535, &mtu, err) ||
-        json_opt_bool(object, "isolated", &net->isolated, err) ||
-        json_opt_bool(object, "hairpin", &net->hairpin, err))
-        return -1;
-    net->mtu = (unsigned)mtu;
     return 0;
 }
 
@@ -448,7 +416,7 @@ int spec_parse(const struct json *root, struct spec *spec, struct err *err) {
         return -1;
     if (spec_parse_process(process, &spec->process, err))
         return err_wrap(err, "process");
-    if (parse_root(root, spec, err) || parse_userns(root, spec, err) || parse_network(root, spec, err) ||
+    if (parse_root(root, spec, err) || parse_userns(root, spec, err) || spec_parse_network(root, spec, err) ||
         parse_namespaces(root, spec, err) || parse_lists(root, spec, err) || parse_sysctls(root, spec, err) ||
         parse_security(root, spec, err) || parse_cgroup(root, spec, err) || parse_log(root, spec, err))
         return -1;

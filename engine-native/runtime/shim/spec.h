@@ -70,6 +70,13 @@ struct namespace_spec {
     const char *pid, *ipc, *uts, *net;
 };
 
+/* A port of the host that is kept for this container. */
+struct held_port {
+    enum { HELD_UNKNOWN, HELD_TCP, HELD_UDP, HELD_SCTP } proto;
+    const char *ip;
+    unsigned number;
+};
+
 struct log_spec {
     const char *path;
     int64_t max_size, max_files;
@@ -88,7 +95,10 @@ struct spec {
     uint32_t userns_base, userns_size;
     struct namespace_spec namespaces;
     enum { NET_BRIDGE, NET_NONE, NET_HOST } network_mode;
-    struct net_attach network;
+    struct net_attach *interfaces; /* of NET_BRIDGE */
+    size_t interface_count;
+    struct held_port *ports;
+    size_t port_count;
     struct mount_spec *mounts;
     size_t mount_count;
     int64_t shm_size;

@@ -30,16 +30,27 @@ static int link_index(int netns, const char *name) {
     return sock >= 0 && nl_find_link(sock, name, &link, &err) == 0 ? link.index : -1;
 }
 
+/* Runs a command in a namespace and looks for a text in what it prints. */
+static bool shows(int netns, const char *command, const char *text) {
+    char line[256];
+    auto_close int own = own_netns();
+    (void)setns(netns, CLONE_NEWNET);
+    (void)snprintf(line, sizeof line, "%s | grep -q '%s'", command, text);
+    bool found = system(line) == 0;
+    (void)setns(own, CLONE_NEWNET);
+    return found;
+}
+
 static void test_bridge(void) {
     struct err err = {0};
-    CHECK(net_bridge_ensure("htest0", "10.99.0.1/24", 1400, &err) == 0);
-    CHECK(net_bridge_ensure("htest0", "10.99.0.1/24", 1400, &err) == 0);
+    CHECK(net_bridge_ensure("htest0", "10.99.0.1/24", "", 1400, &err) == 0);
+    CHECK(net_bridge_ensure("htest0", "10.99.0.1/24", "", 1400, &err) == 0);
     CHECK(link_index(-1, "htest0") > 0);
-    CHECK(net_bridge_ensure("lo", "", 0, &err) == -1 && err.code == ERR_EXISTS);
+    CHECK(net_bridge_ensure("lo", "", "", 0, &err) == -1 && err.code == ERR_EXISTS);
     CHECK(net_bridge_remove("lo", &err) == -1 && err.code == ERR_BAD_REQUEST);
-    CHECK(net_bridge_ensure("a-name-far-too-long", "", 0, &err) == -1 && err.code == ERR_BAD_REQUEST);
-    CHECK(net_bridge_ensure("x0", "10.99.0.1", 0, &err) == -1 && err.code == ERR_BAD_REQUEST);
-    CHECK(net_bridge_ensure("x0", "10.99.0.1/33", 0, &err) == -1 && err.code == ERR_BAD_REQUEST);
+    CHECK(net_bridge_ensure("a-name-far-too-long", "", "", 0, &err) == -1 && err.code == ERR_BAD_REQUEST);
+    CHECK(net_bridge_ensure("x0", "10.99.0.1", "", 0, &err) == -1 && err.code == ERR_BAD_REQUEST);
+    CHECK(net_bridge_ensure("x0", "10.99.0.1/33", "", 0, &err) == -1 && err.code == ERR_BAD_REQUEST);
     CHECK(link_index(-1, "x0") == 0);
 }
 
@@ -68,6 +79,25 @@ static void test_attach(int netns) {
     bad.gateway = "192.0.2.1";
     CHECK(net_attach_container(&bad, netns, &err) == -1 && err.code == ERR_NETWORK);
     CHECK(link_index(-1, "hv1") == 0 && link_index(netns, "eth1") == 0);
+
+    /* A second interface, of both families, takes the default routes; then they go back, then it goes. */
+    struct net_attach second = {.bridge = "htest0",
+                                .host_ifname = "hv2",
+                                .ifname = "eth1",
+                                .address = "10.99.0.6/24",
+                                .gateway = "10.99.0.1",
+                                .address6 = "fd99::6/64",
+                                .gateway6 = "fd99::1"};
+    CHECK(net_attach_container(&second, netns, &err) == 0);
+    CHECK(shows(netns, "ip -o address show eth1", "fd99::6/64"));
+    CHECK(!shows(netns, "ip -o -6 address show eth0", "inet6"));
+    CHECK(shows(netns, "ip route show default", "dev eth1"));
+    CHECK(shows(netns, "ip -6 route show default", "via fd99::1 dev eth1"));
+    CHECK(net_route_container("eth0", "10.99.0.1", "", netns, &err) == 0);
+    CHECK(shows(netns, "ip route show default", "dev eth0"));
+    CHECK(net_detach_container("eth1", netns, &err) == 0 && net_detach_container("eth1", netns, &err) == 0);
+    CHECK(link_index(-1, "hv2") == 0 && link_index(netns, "eth1") == 0);
+    CHECK(net_route_container("eth1", "10.99.0.1", "", netns, &err) == -1 && err.code == ERR_NETWORK);
 
     struct net_attach no_bridge = bad;
     no_bridge.bridge = "htest9";

@@ -21,6 +21,8 @@ static void release(void) {
     free(spec.device_rules);
     free(spec.rlimits);
     free(spec.sysctls);
+    free(spec.interfaces);
+    free(spec.ports);
     free(spec.masked);
     free(spec.readonly);
     spec_free_process(&spec.process);
@@ -62,6 +64,13 @@ static void accepts(void) {
     CHECK(spec.capabilities == spec_all_capabilities());
     CHECK(strcmp(parse("\"sysctls\":{\"net.ipv4.ip_unprivileged_port_start\":\"0\",\"kernel.shmmax\":\"1\"}"),
                  "") == 0);
+    CHECK(
+        strcmp(
+            parse(
+                "\"ports\":[{\"proto\":\"udp\",\"ip\":\"::\",\"port\":53}],\"network\":{\"mode\":\"bridge\","
+                "\"interfaces\":[{\"bridge\":\"b\",\"hostIfname\":\"h\",\"address6\":\"fd00::5/64\"}]}"),
+            "") == 0);
+    CHECK(spec.interface_count == 1 && spec.port_count == 1);
 }
 
 static void refusals(void) {
@@ -86,7 +95,11 @@ static void refusals(void) {
     CHECK(refuses("\"cgroup\":\"../x\"", "\"../x\""));
     CHECK(refuses("\"cgroup\":\"/x\"", "\"/x\""));
     CHECK(refuses("\"network\":{\"mode\":\"magic\"}", "\"magic\""));
-    CHECK(refuses("\"network\":{\"mode\":\"bridge\"}", "bridge"));
+    CHECK(refuses("\"network\":{\"mode\":\"bridge\"}", "interfaces"));
+    CHECK(refuses("\"network\":{\"mode\":\"bridge\",\"interfaces\":[]}", "interfaces"));
+    CHECK(refuses("\"network\":{\"mode\":\"bridge\",\"interfaces\":[{\"bridge\":\"b\"}]}", "hostIfname"));
+    CHECK(refuses("\"ports\":[{\"proto\":\"icmp\",\"port\":1}]", "\"icmp\""));
+    CHECK(refuses("\"ports\":[{\"proto\":\"tcp\",\"port\":0}]", "port"));
     CHECK(refuses("\"rlimits\":[{\"type\":\"x\",\"soft\":1,\"hard\":1}]", "\"x\""));
     CHECK(refuses("\"seccomp\":\"maybe\"", "\"maybe\""));
     CHECK(refuses("\"resources\":{\"memory\":-5}", "memory"));

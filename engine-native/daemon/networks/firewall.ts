@@ -1,0 +1,89 @@
+// The engine's one nftables table: applies it as a whole, adds and takes single published ports, and puts it back when
+// somebody flushed it. Used by networks.ts, which says what belongs in it. Must never apply an older state over a newer one.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '@berth/kit/errors.ts';
+import type { Logger } from '@berth/kit/logging.ts';
+import type { Helper, PortEntry } from '../runtime/helper.ts';
+import { tableName } from './nft-ruleset.ts';
+
+const retryMs = 250; // a helper that is being restarted is back within this time, mostly
+
+export class Firewall {
+  readonly #table: string;
+  readonly #helper: Helper;
+  readonly #log: Logger;
+  readonly #ruleset: () => string;
+  /** The transaction that is under way, and the one that waits for its end and will carry whatever is true by then. */
+  #running: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | undefined;
+  #watching = false;
+
+  /** `ruleset` gives the whole table as it should be at the moment it is asked. */
+  constructor(parts: { engineName: string; helper: Helper; log: Logger; ruleset: () => string }) {
+    this.#table = tableName(parts.engineName);
+    this.#helper = parts.helper;
+    this.#log = parts.log;
+    this.#ruleset = parts.ruleset;
+  }
+
+  /** One transaction: there is no moment without rules, and connections live on. */
+  apply(): Promise<void> {
+    if (this.#queued) return this.#queued;
+    const queued = this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#queued = undefined;
+        return this.#helper.applyRuleset(this.#ruleset());
+      });
+    this.#queued = queued;
+    this.#running = queued;
+    return queued;
+  }
+
+  /** The ports are in `ruleset` already; a table that is gone comes back with them. */
+  async publish(ports: PortEntry[]): Promise<void> {
+    if (ports.length === 0) return;
+    try {
+      await this.#helper.publishPorts(this.#table, ports);
+    } catch (error) {
+      // Not there (flushed), or an entry of a time that nobody remembers: the whole table is the truth.
+      if (!(error instanceof AppError) || error.code === 'unavailable') throw error;
+      await this.apply();
+    }
+  }
+
+  /** The ports are out of `ruleset` already. */
+  async withdraw(ports: PortEntry[]): Promise<void> {
+    if (ports.length > 0) await this.#helper.withdrawPorts(this.#table, ports);
+  }
+
+  /** Heals the table at once when another program takes rules away; `reassert` also after a helper's restart. */
+  watch(reassert: () => Promise<void>): void {
+    if (this.#watching) return;
+    this.#watching = true;
+    void this.#follow(reassert);
+  }
+
+  stopWatching(): void {
+    this.#watching = false;
+  }
+
+  async #follow(reassert: () => Promise<void>): Promise<void> {
+    while (this.#watching) {
+      try {
+        await this.#helper.waitForTableLoss(this.#table);
+        if (!this.#watching) return;
+        this.#log.warn({ table: this.#table }, 'another program took firewall rules away; they are put back');
+        await reassert();
+      } catch {
+        // The helper went, and with it what it saw: look again as soon as it is back.
+        await sleep(retryMs, undefined, { ref: false });
+        if (this.#watching) await reassert().catch(() => {});
+      }
+    }
+  }
+
+  async remove(): Promise<void> {
+    await this.#helper.applyRuleset(`table inet ${this.#table} {}\ndelete table inet ${this.#table}\n`);
+  }
+}
