@@ -1,6 +1,8 @@
 // The engine daemon's settings, read once at boot by main.ts. The only file of the daemon that reads the environment.
 import { resolve } from 'node:path';
-import { readConfig, text } from '@berth/kit/config.ts';
+import { integer, readConfig, text } from '@berth/kit/config.ts';
+import { parseSize } from './containers/parse-size.ts';
+import type { ImageSettings } from './images/image-parts.ts';
 import { type RegistryConfig, registryConfig, registrySettings } from './registry/registry-config.ts';
 
 export interface EngineConfig {
@@ -16,6 +18,7 @@ export interface EngineConfig {
   /** CIDR that networks are cut from, or `auto`. */
   pool: string;
   logLevel: string;
+  images: ImageSettings;
   /** undefined: no registry is served. */
   registry: RegistryConfig | undefined;
 }
@@ -38,6 +41,18 @@ export function readEngineConfig(env?: Record<string, string | undefined>): Engi
       ),
       BERTH_ENGINE_NAME: { about: 'short instance id such as b1a2b3', parse: engineName },
       BERTH_ENGINE_POOL: text('cidr pool for networks, or "auto"', 'auto'),
+      BERTH_ENGINE_REGISTRIES: text('JSON file about registries: mirrors, private CAs, plain HTTP', ''),
+      BERTH_ENGINE_DISK_QUOTA: {
+        about: 'how much images may take of the disk, such as 50g; no limit when not set',
+        parse: (raw) => parseSize(raw, 'BERTH_ENGINE_DISK_QUOTA'),
+        fallback: 0,
+      },
+      BERTH_ENGINE_STORE_GRACE: integer(
+        'seconds for which layers and blobs that nothing names yet are left alone',
+        0,
+        604_800,
+        3600,
+      ),
       ...registrySettings,
       BERTH_LOG_LEVEL: text('pino level', 'info'),
     },
@@ -51,6 +66,11 @@ export function readEngineConfig(env?: Record<string, string | undefined>): Engi
     name: values.BERTH_ENGINE_NAME,
     pool: values.BERTH_ENGINE_POOL,
     logLevel: values.BERTH_LOG_LEVEL,
+    images: {
+      registriesFile: values.BERTH_ENGINE_REGISTRIES,
+      quotaBytes: values.BERTH_ENGINE_DISK_QUOTA,
+      graceMs: values.BERTH_ENGINE_STORE_GRACE * 1000,
+    },
     registry: registryConfig(values),
   };
 }

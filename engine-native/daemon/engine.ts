@@ -4,6 +4,7 @@ import type { Logger } from '@berth/kit/logging.ts';
 import { containerRoutes } from './api/container-routes.ts';
 import { execRoutes } from './api/exec-routes.ts';
 import { imageRoutes } from './api/image-routes.ts';
+import { imageTransferRoutes } from './api/image-transfer-routes.ts';
 import { layerRoutes } from './api/layer-routes.ts';
 import { networkRoutes } from './api/network-routes.ts';
 import { ApiServer, refuseIfServed } from './api/server.ts';
@@ -24,11 +25,9 @@ import { recoverContainers } from './containers/recover-containers.ts';
 import { removeContainer } from './containers/remove-container.ts';
 import { startContainer } from './containers/start-container.ts';
 import { UsernsRanges } from './containers/userns-ranges.ts';
-import { FolderBlobStore } from './content/folder-blob-store.ts';
 import { Dns } from './dns/dns.ts';
 import { Events } from './events.ts';
-import { ImageStore } from './images/image-store.ts';
-import { LayerStore } from './images/layer-store.ts';
+import { assembleImages, collectRegularly } from './images/image-parts.ts';
 import { claimPool, releasePool } from './networks/claim-pool.ts';
 import { Networks } from './networks/networks.ts';
 import { Helper } from './runtime/helper.ts';
@@ -66,6 +65,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
   const server = createServer(config, parts, helperProcess, log);
   await server.listen(config.socketPath);
   const stopQuotas = watchDiskQuotas(parts);
+  const stopCollecting = collectRegularly(parts);
   const reassert = setInterval(() => {
     parts.networks.reassert().catch((err: unknown) => log.warn({ err }, 'networks cannot be restored'));
   }, reassertMs);
@@ -79,6 +79,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
       parts.networks.firewall.stopWatching();
       clearTimeout(trim);
       stopQuotas();
+      stopCollecting();
       parts.finisher.stopWatching();
       server.close();
       registryServer?.close();
@@ -98,9 +99,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
   const registry = new ContainerRegistry();
   const files = new ContainerFiles(root, run);
   const userns = new UsernsRanges(root, name);
-  const blobs = new FolderBlobStore(root);
-  const layers = new LayerStore({ root, helper, blobs, log });
-  const images = new ImageStore({ root, layers, log });
+  const imageParts = assembleImages(config.images, { root, helper, registry, log });
   const networks = new Networks({ engineName: name, root, pool, helper, log });
   const dns = new Dns({ run, nativeDir: config.nativeDir, networks, registry, log });
   const execs = new ExecRegistry(events);
@@ -127,9 +126,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
     registry,
     files,
     userns,
-    blobs,
-    layers,
-    images,
+    ...imageParts,
     networks,
     dns,
     execs,
@@ -164,6 +161,7 @@ function createServer(
     ...execRoutes(parts),
     ...networkRoutes(parts),
     ...volumeRoutes(parts),
+    ...imageTransferRoutes(parts),
     ...imageRoutes(parts),
     ...layerRoutes(parts),
   ];

@@ -173,8 +173,8 @@ describe('the docker CLI', () => {
   });
 
   test('what the engine does not have is refused with a sentence', async () => {
-    const pull = await engine.docker(['pull', 'nowhere']);
-    assert.match(pull.stderr, /does not pull images yet/);
+    const search = await engine.docker(['search', 'nowhere']);
+    assert.match(search.stderr, /does not search registries/);
   });
 });
 

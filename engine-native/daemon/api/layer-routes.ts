@@ -5,12 +5,12 @@ import { type CommitParts, commitLayer } from '../containers/commit-container.ts
 import type { ContainerRegistry } from '../containers/container-registry.ts';
 import { readImageFile } from '../images/image-file.ts';
 import type { LayerMeta } from '../images/layer-store.ts';
-import { pruneImages } from '../images/prune-images.ts';
+import { type PruneParts, pruneImages } from '../images/prune-images.ts';
 import { JsonFields } from '../json-fields.ts';
 import type { UntarOptions } from '../runtime/helper.ts';
 import { type Call, numberOf, param, type Reply, type Route, readJsonBody } from './route.ts';
 
-export interface LayerApiParts extends CommitParts {
+export interface LayerApiParts extends CommitParts, PruneParts {
   registry: ContainerRegistry;
 }
 
@@ -77,10 +77,13 @@ async function sendTar(call: Call, { layers }: LayerApiParts): Promise<Reply> {
   return undefined;
 }
 
-async function makeImage({ request }: Call, { images }: LayerApiParts): Promise<Reply> {
+/** Without a tag it stays until the platform says the next time what it keeps. */
+async function makeImage({ request }: Call, { images, kept }: LayerApiParts): Promise<Reply> {
   const fields = new JsonFields(await readJsonBody(request));
   const image = images.create(fields.object('config')?.raw() ?? {}, fields.texts('layers') ?? []);
-  for (const tag of fields.texts('tags') ?? []) images.tag(image, tag);
+  const tags = fields.texts('tags') ?? [];
+  for (const tag of tags) images.tag(image, tag);
+  if (tags.length === 0) kept.add(image.id);
   return { status: 201, body: { id: image.id } };
 }
 
@@ -108,5 +111,7 @@ function sendFile(call: Call, { images, layers }: LayerApiParts): Reply {
 
 async function prune({ request }: Call, parts: LayerApiParts): Promise<Reply> {
   const fields = new JsonFields(await readJsonBody(request));
-  return { status: 200, body: await pruneImages(parts, fields.texts('keepImages') ?? []) };
+  parts.kept.replace(fields.texts('keepImages') ?? []);
+  const { images, layers, bytes } = await pruneImages(parts);
+  return { status: 200, body: { images, layers, bytes } };
 }

@@ -9,7 +9,13 @@ import type { Logger } from '@berth/kit/logging.ts';
 import { readJson, replaceFile, syncFile, writeJson } from '../files.ts';
 import { canonicalJson, digestOf, type ImageConfig, parseImageConfig } from './image-config.ts';
 import type { LayerStore } from './layer-store.ts';
-import { familiarName, normaliseReference, parseReference, type Reference } from './references.ts';
+import {
+  familiarName,
+  normaliseReference,
+  parseReference,
+  type Reference,
+  splitReference,
+} from './references.ts';
 
 export interface Image {
   id: string;
@@ -124,9 +130,16 @@ export class ImageStore {
     return starting.length === 1 ? starting[0] : undefined;
   }
 
-  get(reference: string): Image {
+  /** Also one that has lost a layer: to look at it or to remove it. */
+  lookUp(reference: string): Image {
     const image = this.find(reference);
-    if (!image) throw new AppError('not_found', `No such image: ${reference}`);
+    if (!image) throw new AppError('not_found', `No such image: ${withTag(reference)}`);
+    return image;
+  }
+
+  /** One that containers can be made of. */
+  get(reference: string): Image {
+    const image = this.lookUp(reference);
     const missing = image.config.diffIds.find((diffId) => !this.#layers.isWhole(diffId));
     // "Not found" on purpose: `docker run` then pulls, and a pull repairs.
     if (missing !== undefined)
@@ -176,6 +189,21 @@ export class ImageStore {
     writeJson(this.#tagFile(normal), { reference: normal, id: image.id });
     this.#tags.set(normal, image.id);
     return normal;
+  }
+
+  /** All tags of a repository (`app`), and what they stand for. */
+  taggedAs(name: string): { tag: string; image: Image }[] {
+    const repository = familiarNameOf(name);
+    return [...this.#tags].flatMap(([reference, id]) => {
+      const { name: tagged, tag } = splitReference(reference);
+      const image = tagged === repository ? this.#images.get(id) : undefined;
+      return image ? [{ tag, image }] : [];
+    });
+  }
+
+  /** A tag as it is kept: `app:latest` for `docker.io/library/app`. */
+  tagName(reference: string): string {
+    return normaliseReference(reference);
   }
 
   hasTag(reference: string): boolean {
@@ -244,6 +272,11 @@ export class ImageStore {
   }
 }
 
+/** As Docker says it: `No such image: app:latest`. */
+function withTag(reference: string): string {
+  return safeReference(reference) ?? reference;
+}
+
 function isSameOrigin(one: ImageOrigin, other: ImageOrigin): boolean {
   return (
     one.repository === other.repository && one.digest === other.digest && one.manifest === other.manifest
@@ -256,6 +289,11 @@ function safeParse(reference: string): Reference | undefined {
   } catch {
     return undefined;
   }
+}
+
+function familiarNameOf(name: string): string | undefined {
+  const parsed = safeParse(name);
+  return parsed && familiarName(parsed);
 }
 
 function safeReference(reference: string): string | undefined {

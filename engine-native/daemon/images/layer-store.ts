@@ -11,6 +11,7 @@ import type { BlobStore } from '../content/blob-store.ts';
 import { readJson, writeJson } from '../files.ts';
 import type { Helper, UntarOptions } from '../runtime/helper.ts';
 import { checkDigest } from './image-config.ts';
+import { metered } from './metered.ts';
 
 export interface LayerMeta {
   diffId: string;
@@ -58,15 +59,24 @@ export class LayerStore {
     return existsSync(this.#metaFile(diffId));
   }
 
+  find(diffId: string): LayerMeta | undefined {
+    return readJson<LayerMeta>(this.#metaFile(diffId));
+  }
+
   meta(diffId: string): LayerMeta {
-    const meta = readJson<LayerMeta>(this.#metaFile(diffId));
+    const meta = this.find(diffId);
     if (!meta) throw new AppError('not_found', `no such layer "${diffId}"`);
     return meta;
   }
 
   /** Its record and its files are there; what a stranger did inside the files is not looked at. */
   isWhole(diffId: string): boolean {
-    return this.has(diffId) && existsSync(this.diffDir(diffId));
+    return this.has(diffId) && existsSync(this.diffDir(diffId)) && !existsSync(this.#damagedFile(diffId));
+  }
+
+  /** Its files turned out not to be what they were: from now on it counts as missing, so that a pull or load replaces it. */
+  markDamaged(diffId: string): void {
+    if (this.has(diffId)) writeFileSync(this.#damagedFile(diffId), '');
   }
 
   /** The forms of its tar that were kept; the blob store may have lost one. */
@@ -113,10 +123,9 @@ export class LayerStore {
   ): Promise<LayerMeta> {
     return this.#inTemporary(async (temporary) => {
       let size = 0;
-      const counted = body.on('data', (chunk: Buffer) => {
-        size += chunk.length;
+      const counted = metered(body, (total) => {
+        size = total;
       });
-      counted.pause();
       const { sha256, bytes, files } = await this.#helper.untar(join(temporary, 'diff'), counted, {
         devices: 'skip', // other people's base images carry a /dev that every container hides with its own
         ...options,
@@ -157,6 +166,17 @@ export class LayerStore {
   /** True when it can be given out as a tar again: its files make it, or a blob that is there. */
   async hasTar(diffId: string): Promise<boolean> {
     return !this.#needsBlob(diffId) || (await this.#presentBlob(diffId)) !== undefined;
+  }
+
+  /** Bytes of the tar that `tar` gives. */
+  async tarSize(diffId: string): Promise<number> {
+    const { size, bytes } = this.meta(diffId);
+    if (size > bytes) return size;
+    // A layer of an older store: counted once.
+    let counted = 0;
+    for await (const chunk of await this.tar(diffId)) counted += (chunk as Buffer).length;
+    writeJson(this.#metaFile(diffId), { ...this.meta(diffId), size: counted });
+    return counted;
   }
 
   /** Its files give its tar: no blob has to be kept for it. */
@@ -294,6 +314,10 @@ export class LayerStore {
 
   #blobsFile(diffId: string): string {
     return join(this.#dir, hexOf(diffId), 'blobs.json');
+  }
+
+  #damagedFile(diffId: string): string {
+    return join(this.#dir, hexOf(diffId), 'damaged');
   }
 
   #durableFile(diffId: string): string {

@@ -1,57 +1,45 @@
-// Frees images nobody names and layers nobody needs. Called by POST /berth/prune, /images/prune and image removal.
-// Must never take a layer of an image or container that exists, nor one so fresh that its image is still being made.
+// Frees images nobody names. Called by POST /berth/prune, /images/prune and the disk quota; collect-garbage.ts frees what they leave.
+// Must never take an image that a container or a release uses.
 import type { ContainerRegistry } from '../containers/container-registry.ts';
-import type { ImageStore } from './image-store.ts';
-import type { LayerStore } from './layer-store.ts';
+import { collectGarbage, type GarbageParts, releasedBy } from './collect-garbage.ts';
+import type { Image, ImageStore } from './image-store.ts';
+import type { KeptImages } from './kept-images.ts';
 
-const layerGraceMs = 3_600_000; // a build sends its layers first and its image last
-
-export interface PruneParts {
+export interface PruneParts extends GarbageParts {
   images: ImageStore;
-  layers: LayerStore;
   registry: ContainerRegistry;
+  kept: KeptImages;
 }
 
 export interface PruneResult {
   images: string[];
+  /** `name:tag` and `name@digest` that are gone. */
+  names: string[];
   layers: string[];
   bytes: number;
 }
 
-export async function pruneImages(
-  parts: PruneParts,
-  keepImages: string[],
-  nowMs = Date.now(),
-): Promise<PruneResult> {
-  const { images, registry } = parts;
-  const used = new Set([...keepImages, ...registry.list().map(({ record }) => record.imageId)]);
-  const removed: string[] = [];
-  for (const image of images.list()) {
-    if (used.has(image.id) || images.tagsOf(image.id).length > 0) continue;
-    images.remove(image);
-    removed.push(image.id);
-  }
-  return { images: removed, ...(await pruneLayers(parts, nowMs)) };
+export interface PruneChoice {
+  /** Tagged ones too, if no container uses them. */
+  all?: boolean;
+  matches?: (image: Image) => boolean;
+  /** Their layers go at once, however young: a user said so. */
+  isAtOnce?: boolean;
 }
 
-/** Frees layers that no image and no container names, unless they are fresh. */
-export async function pruneLayers(
-  { images, layers, registry }: PruneParts,
-  nowMs = Date.now(),
-): Promise<{ layers: string[]; bytes: number }> {
-  const needed = new Set([
-    ...images.list().flatMap(({ config }) => config.diffIds),
-    ...registry.list().flatMap(({ record }) => record.layers),
-  ]);
-  const removed: string[] = [];
-  let bytes = 0;
-  for (const diffId of layers.list()) {
-    if (needed.has(diffId)) continue;
-    const meta = layers.has(diffId) ? layers.meta(diffId) : undefined;
-    if (meta && nowMs - Date.parse(meta.created) < layerGraceMs) continue;
-    await layers.remove(diffId);
-    removed.push(diffId);
-    bytes += meta?.bytes ?? 0;
+export async function pruneImages(parts: PruneParts, choice: PruneChoice = {}): Promise<PruneResult> {
+  const { images, registry, kept } = parts;
+  const used = new Set(registry.list().map(({ record }) => record.imageId));
+  const unused = images.list().filter((image) => {
+    const isTagged = images.tagsOf(image.id).length > 0;
+    const mayGo = isTagged ? choice.all === true : !kept.has(image.id);
+    return mayGo && !used.has(image.id) && choice.matches?.(image) !== false;
+  });
+  const released = choice.isAtOnce ? await releasedBy(unused, parts) : undefined;
+  const names: string[] = [];
+  for (const image of unused) {
+    names.push(...images.tagsOf(image.id), ...images.digestsOf(image.id));
+    images.remove(image);
   }
-  return { layers: removed, bytes };
+  return { images: unused.map(({ id }) => id), names, ...(await collectGarbage(parts, released)) };
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { AppError, systemCode } from '@berth/kit/errors.ts';
 import { JsonFields } from '../json-fields.ts';
+import { TokenCache } from './token-cache.ts';
 
 /**
  * `{"registries": {"docker.io": {"mirrors": ["https://mirror.example/cache"]}, "10.0.0.5:5000": {"insecure": true},
@@ -18,6 +19,20 @@ export interface RegistrySettings {
 }
 
 export type RegistriesFile = ReadonlyMap<string, RegistrySettings>;
+
+/** What the engine knows about registries in general; it holds no connection and is cheap to have. */
+export class Registries {
+  readonly tokens = new TokenCache();
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  read(): RegistriesFile {
+    return readRegistriesFile(this.#path);
+  }
+}
 
 const known = ['mirrors', 'insecure', 'ca'];
 

@@ -24,6 +24,11 @@ export class RegistryFailure extends AppError {
   }
 }
 
+/** True when asking again may help. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof RegistryFailure && error.mayPass;
+}
+
 /** Without what may be secret. */
 function shown(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`;

@@ -4,7 +4,6 @@ import type { Readable } from 'node:stream';
 import { AppError } from '@berth/kit/errors.ts';
 import { JsonFields } from '../json-fields.ts';
 import { digestLike, manifestTypes, maxManifestBytes } from './manifest.ts';
-import { RegistryFailure } from './registry-failure.ts';
 import { RegistrySession, type SessionParts } from './registry-session.ts';
 import { readWhole } from './transport.ts';
 
@@ -175,6 +174,16 @@ export class RegistryRepository {
     return { offset: end === undefined || end === '0' ? 0 : Number(end) + 1, next };
   }
 
+  /** An upload that is not needed after all; a registry that cannot cancel forgets it by itself. */
+  async cancelUpload(upload: URL): Promise<void> {
+    const { body } = await this.session.request({
+      method: 'DELETE',
+      target: upload,
+      accept: [200, 202, 204, 404, 405],
+    });
+    body.resume();
+  }
+
   /** Ends an upload; `body` is its whole content when nothing was sent before. */
   async finishUpload(upload: URL, digest: string, content?: { body: Readable; size: number }): Promise<void> {
     const url = new URL(upload);
@@ -191,9 +200,4 @@ export class RegistryRepository {
     });
     body.resume();
   }
-}
-
-/** True when asking the next endpoint, or asking again, may help. */
-export function mayPass(error: unknown): boolean {
-  return error instanceof RegistryFailure && error.mayPass;
 }

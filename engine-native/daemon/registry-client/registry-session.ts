@@ -7,7 +7,8 @@ import type { Credentials } from './credentials.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { RegistriesFile } from './registries-file.ts';
 import { answerFailure, isNoTls, RegistryFailure } from './registry-failure.ts';
-import { requestToken, type TokenCache } from './token.ts';
+import { requestToken } from './token.ts';
+import type { TokenCache } from './token-cache.ts';
 import { readWhole, Transport, type WireResponse } from './transport.ts';
 
 const maxRedirects = 5;

@@ -9,29 +9,6 @@ import { readWhole, type Transport } from './transport.ts';
 const maxAnswerBytes = 1024 * 1024;
 const defaultLifetimeS = 60; // the spec's: a token without expires_in
 const expiryMarginMs = 5_000; // a token must not run out on its way
-const maxTokens = 256;
-
-/** Tokens by registry, credentials and scope. Kept in memory only. */
-export class TokenCache {
-  readonly #tokens = new Map<string, { token: string; expiresAtMs: number }>();
-
-  find(key: string, nowMs = Date.now()): string | undefined {
-    const entry = this.#tokens.get(key);
-    if (entry && entry.expiresAtMs > nowMs) return entry.token;
-    this.#tokens.delete(key);
-    return undefined;
-  }
-
-  keep(key: string, token: string, expiresAtMs: number): void {
-    const oldest = this.#tokens.keys().next().value;
-    if (this.#tokens.size >= maxTokens && oldest !== undefined) this.#tokens.delete(oldest);
-    this.#tokens.set(key, { token, expiresAtMs });
-  }
-
-  forget(key: string): void {
-    this.#tokens.delete(key);
-  }
-}
 
 export interface TokenRequest {
   /** Parameters of the Bearer challenge. */
