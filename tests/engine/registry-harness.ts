@@ -11,10 +11,16 @@ import { gzipSync } from 'node:zlib';
 import { FolderBlobStore } from '@berth/engine-daemon/content/folder-blob-store.ts';
 import { AccountFile } from '@berth/engine-daemon/registry/account-file.ts';
 import type { RegistryConfig } from '@berth/engine-daemon/registry/registry-config.ts';
-import { type RunningRegistry, startRegistry } from '@berth/engine-daemon/registry/start-registry.ts';
-import type { Upstream } from '@berth/engine-daemon/registry/upstream.ts';
+import {
+  type RegistryStartParts,
+  type RunningRegistry,
+  startRegistry,
+} from '@berth/engine-daemon/registry/start-registry.ts';
 import { createLogger } from '@berth/kit/logging.ts';
 import { makeTar } from './make-tar.ts';
+
+/** Where it finds images beside its own. */
+type Sources = Pick<RegistryStartParts, 'exportTagged' | 'pullThrough'>;
 
 export interface HttpAnswer {
   status: number;
@@ -40,10 +46,10 @@ export class TestRegistry {
     this.accounts = new AccountFile(this.dir);
   }
 
-  static async start(more: Partial<RegistryConfig> = {}, upstream?: Upstream): Promise<TestRegistry> {
+  static async start(more: Partial<RegistryConfig> = {}, sources: Sources = {}): Promise<TestRegistry> {
     const registry = new TestRegistry();
     try {
-      await registry.#start(more, upstream);
+      await registry.#start(more, sources);
     } catch (error) {
       registry.close();
       throw error;
@@ -51,7 +57,7 @@ export class TestRegistry {
     return registry;
   }
 
-  async #start(more: Partial<RegistryConfig>, upstream?: Upstream): Promise<void> {
+  async #start(more: Partial<RegistryConfig>, sources: Sources): Promise<void> {
     this.#running = await startRegistry(
       {
         host: '127.0.0.1',
@@ -61,13 +67,14 @@ export class TestRegistry {
         key: undefined,
         isInsecureAllowed: false,
         publicUrl: undefined,
+        proxied: [],
         ...more,
       },
       {
         root: this.dir,
         blobs: this.blobs,
         log: createLogger('registry', 'error'),
-        ...(upstream === undefined ? {} : { upstream }),
+        ...sources,
       },
     );
   }

@@ -4,7 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -216,6 +224,34 @@ async function startTheirs(port: number): Promise<ChildProcess> {
   );
   return theirs;
 }
+
+test("an image of the engine's own is pulled by its name without having been pushed", {
+  skip: lacks('skopeo'),
+}, async () => {
+  const registry: TestRegistry = await TestRegistry.start(
+    {},
+    {
+      exportTagged: async (reference) => {
+        if (reference !== 'berth/app:v7') return undefined;
+        const blobs = join(image.layout, 'blobs', 'sha256');
+        for (const name of readdirSync(blobs)) await registry.blobs.put(createReadStream(join(blobs, name)));
+        const text = readFileSync(join(blobs, image.manifest.slice('sha256:'.length)), 'utf8');
+        return { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: image.manifest, text };
+      },
+    },
+  );
+  try {
+    await copyOk(`docker://${registry.address}/berth/app:v7`, `dir:${join(dir, 'own')}`);
+    assert.match(
+      (await copy(`docker://${registry.address}/berth/app:v8`, `dir:${dir}`)).stderr,
+      /not in this repository/,
+    );
+    const layer = await registry.ask('GET', `/v2/other/app/blobs/${image.manifest}`);
+    assert.equal(layer.status, 404);
+  } finally {
+    registry.close();
+  }
+});
 
 test('over TLS, skopeo trusts the certificate it is given and no other', {
   skip: lacks('skopeo', 'openssl'),

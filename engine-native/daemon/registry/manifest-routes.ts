@@ -6,6 +6,7 @@ import { digestOfBytes, isDigest, parseDigest } from '../content/digest.ts';
 import { maxManifestBytes, type ParsedManifest, parseManifest } from './parse-manifest.ts';
 import {
   answer,
+  idleLimitMs,
   type RegistryCall,
   type RegistryParts,
   type RegistryRoute,
@@ -13,9 +14,9 @@ import {
 } from './registry-call.ts';
 import { RegistryError } from './registry-error.ts';
 import { checkReference, isTag } from './repository-name.ts';
-import type { ManifestRecord } from './repository-store.ts';
-import type { UpstreamManifest } from './upstream.ts';
+import { recordOf } from './repository-store.ts';
 
+const elsewhereLimitMs = 900_000; // a large image is fetched or compressed for the first time; longer is broken
 const maxTags = 20; // of one push; the spec asks for at least ten
 
 export function manifestRoutes(parts: RegistryParts): RegistryRoute[] {
@@ -30,10 +31,13 @@ export function manifestRoutes(parts: RegistryParts): RegistryRoute[] {
 async function sendManifest(call: RegistryCall, parts: RegistryParts): Promise<void> {
   const { request, response, name } = call;
   const reference = checkReference(call.rest);
-  const found =
-    (await findManifest(name, reference, parts)) ?? (await parts.upstream.manifest(name, reference));
+  // What comes from elsewhere may take a while before the first byte is known.
+  request.socket.setTimeout(elsewhereLimitMs);
+  await parts.proxy.refresh(name, reference);
+  const found = (await ownManifest(name, reference, parts)) ?? (await fromUpstream(call, reference, parts));
+  request.socket.setTimeout(idleLimitMs);
   if (!found) throw unknownManifest(reference);
-  const text = await parts.blobs.readText(found.digest, maxManifestBytes);
+  const { text } = found;
   response.writeHead(200, {
     'Content-Type': found.mediaType,
     'Content-Length': Buffer.byteLength(text),
@@ -43,13 +47,28 @@ async function sendManifest(call: RegistryCall, parts: RegistryParts): Promise<v
   response.end(request.method === 'HEAD' ? undefined : text);
 }
 
-async function findManifest(
+interface SentManifest {
+  digest: string;
+  mediaType: string;
+  text: string;
+}
+
+async function ownManifest(
   name: string,
   reference: string,
-  { repositories }: RegistryParts,
-): Promise<ManifestRecord | UpstreamManifest | undefined> {
+  { repositories, blobs }: RegistryParts,
+): Promise<SentManifest | undefined> {
   const digest = isDigest(reference) ? reference : await repositories.tag(name, reference);
-  return digest === undefined ? undefined : repositories.manifest(name, digest);
+  const record = digest === undefined ? undefined : await repositories.manifest(name, digest);
+  return record && { ...record, text: await blobs.readText(record.digest, maxManifestBytes) };
+}
+
+async function fromUpstream(
+  { request, name }: RegistryCall,
+  reference: string,
+  { upstream }: RegistryParts,
+): Promise<SentManifest | undefined> {
+  return upstream.manifest(name, reference, request.headers['user-agent'] ?? '');
 }
 
 async function takeManifest(call: RegistryCall, parts: RegistryParts): Promise<void> {
@@ -103,19 +122,6 @@ async function checkReferences(name: string, parsed: ParsedManifest, parts: Regi
         `"${digest}" has ${found} bytes, the manifest says ${size}`,
       );
   }
-}
-
-function recordOf(digest: string, size: number, parsed: ParsedManifest): ManifestRecord {
-  const { mediaType, subject, artifactType, annotations } = parsed;
-  return {
-    digest,
-    mediaType,
-    size,
-    references: [...new Set(parsed.references.map((one) => one.digest))],
-    ...(subject === undefined ? {} : { subject }),
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(annotations === undefined ? {} : { annotations }),
-  };
 }
 
 async function removeManifest(call: RegistryCall, { repositories }: RegistryParts): Promise<void> {

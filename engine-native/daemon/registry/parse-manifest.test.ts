@@ -16,7 +16,12 @@ const wholeImage = { schemaVersion: 2, mediaType: image, config: blob('c'), laye
 test('an image names its config and its layers', () => {
   assert.deepEqual(parse({ ...wholeImage, annotations: { by: 'me' } }, image), {
     mediaType: image,
-    references: ['c', 'a', 'b'].map((letter) => ({ digest: digest(letter), size: 7, mayBeMissing: false })),
+    references: ['c', 'a', 'b'].map((letter) => ({
+      digest: digest(letter),
+      size: 7,
+      isManifest: false,
+      mayBeMissing: false,
+    })),
     subject: undefined,
     artifactType: 'application/octet-stream',
     annotations: { by: 'me' },
@@ -30,7 +35,7 @@ test('an index names manifests, which may be missing, and a subject', () => {
   );
   assert.deepEqual(parsed, {
     mediaType: index,
-    references: [{ digest: digest('a'), size: 7, mayBeMissing: true }],
+    references: [{ digest: digest('a'), size: 7, isManifest: true, mayBeMissing: true }],
     subject: digest('d'),
     artifactType: undefined,
     annotations: undefined,

@@ -16,6 +16,8 @@ const indexTypes = [indexType, 'application/vnd.docker.distribution.manifest.lis
 export interface Reference {
   digest: string;
   size: number;
+  /** A manifest of its own, as an index names them. */
+  isManifest: boolean;
   /** A child manifest may be missing: an index need not have every platform. A foreign layer lies elsewhere. */
   mayBeMissing: boolean;
 }
@@ -38,10 +40,16 @@ export function parseManifest(bytes: Buffer, contentType: string | undefined): P
     ...(manifest['config'] === undefined ? [] : [descriptor(manifest['config'], 'config')]),
     ...descriptors(manifest, 'layers'),
     ...descriptors(manifest, 'blobs'),
-  ].map((one) => ({ digest: one.digest, size: one.size, mayBeMissing: isForeign(one.mediaType) }));
+  ].map(({ digest, size, mediaType: type }) => ({
+    digest,
+    size,
+    isManifest: false,
+    mayBeMissing: isForeign(type),
+  }));
   const manifests = descriptors(manifest, 'manifests').map(({ digest, size }) => ({
     digest,
     size,
+    isManifest: true,
     mayBeMissing: true,
   }));
   const references = [...blobs, ...manifests];

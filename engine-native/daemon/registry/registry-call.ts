@@ -6,14 +6,17 @@ import type { Action } from './access.ts';
 import { RegistryError } from './registry-error.ts';
 import type { RepositoryStore } from './repository-store.ts';
 import type { SigningKey } from './signing-key.ts';
-import type { Upstream } from './upstream.ts';
+import type { ProxiedRepositories, Upstream } from './upstream.ts';
+
+export const idleLimitMs = 120_000; // a client that stalls in the middle of a layer frees its connection and its upload
 
 export interface RegistryParts {
   blobs: BlobStore;
   repositories: RepositoryStore;
   key: SigningKey;
-  /** Images that are not in a repository of ours but can be had: the engine's own, or another registry's. */
+  /** The engine's own images, which are in no repository. */
   upstream: Upstream;
+  proxy: ProxiedRepositories;
 }
 
 export interface RegistryCall {

@@ -1,6 +1,7 @@
 // The registry's settings: their shape, and how `host:port` and the rest are read. Called by config.ts of the daemon; starts nothing.
 import { type Setting, text } from '@berth/kit/config.ts';
 import type { AnonymousAccess } from './access.ts';
+import type { ProxiedRegistry } from './proxy-cache.ts';
 
 export interface RegistryConfig {
   host: string;
@@ -11,6 +12,7 @@ export interface RegistryConfig {
   key: string | undefined;
   isInsecureAllowed: boolean;
   publicUrl: string | undefined;
+  proxied: ProxiedRegistry[];
 }
 
 function anonymousAccess(raw: string): AnonymousAccess {
@@ -35,6 +37,15 @@ function yesOrNo(raw: string): boolean {
   return raw === 'yes';
 }
 
+/** `hub=docker.io,quay=quay.io` */
+function proxiedRegistries(raw: string): ProxiedRegistry[] {
+  return raw.split(',').map((entry) => {
+    const match = /^([a-z0-9]+(?:-[a-z0-9]+)*)=([a-zA-Z0-9.-]+(?::\d{1,5})?)$/.exec(entry.trim());
+    if (!match) throw new Error('must be prefix=host[:port], several with commas between');
+    return { prefix: match[1] ?? '', host: match[2] ?? '' };
+  });
+}
+
 const none = undefined;
 
 export const registrySettings = {
@@ -55,6 +66,11 @@ export const registrySettings = {
     parse: yesOrNo,
     fallback: false,
   } as Setting<boolean>,
+  BERTH_ENGINE_REGISTRY_PROXY: {
+    about: 'registries whose images are pulled through this one and kept, as in hub=docker.io',
+    parse: proxiedRegistries,
+    fallback: [],
+  } as Setting<ProxiedRegistry[]>,
   BERTH_ENGINE_REGISTRY_URL: {
     about: 'where clients reach the registry when a proxy stands in front of it',
     parse: webAddress,
@@ -77,5 +93,6 @@ export function registryConfig(values: RegistryValues): RegistryConfig | undefin
     key: values.BERTH_ENGINE_REGISTRY_KEY || undefined,
     isInsecureAllowed: values.BERTH_ENGINE_REGISTRY_PLAIN,
     publicUrl: values.BERTH_ENGINE_REGISTRY_URL,
+    proxied: values.BERTH_ENGINE_REGISTRY_PROXY,
   };
 }

@@ -8,13 +8,13 @@ import type { Authority } from './authority.ts';
 import { blobRoutes } from './blob-routes.ts';
 import { listingRoutes } from './listing-routes.ts';
 import { manifestRoutes } from './manifest-routes.ts';
-import { answer, type RegistryParts, type RegistryRoute } from './registry-call.ts';
+import { answer, idleLimitMs, type RegistryParts, type RegistryRoute } from './registry-call.ts';
 import { describeFailure, RegistryError } from './registry-error.ts';
 import { checkName } from './repository-name.ts';
 import { uploadRoutes } from './upload-routes.ts';
+import type { ProxiedRepositories } from './upstream.ts';
 
 export const registryServerName = 'Berth-Registry/0.1.0';
-const idleLimitMs = 120_000; // a client that stalls in the middle of a layer frees its connection and its upload
 const drainLimitMs = 5000; // a refused client may go on sending so long, to be able to read why
 const maxConnections = 1024;
 
@@ -26,6 +26,7 @@ export interface TlsFiles {
 export class RegistryServer {
   readonly #routes: RegistryRoute[];
   readonly #authority: Authority;
+  readonly #proxy: ProxiedRepositories;
   readonly #log: Logger;
   readonly #server: Server | TlsServer;
 
@@ -38,6 +39,7 @@ export class RegistryServer {
       ...listingRoutes(parts),
     ];
     this.#authority = authority;
+    this.#proxy = parts.proxy;
     this.#log = log;
     // A layer may take hours on a slow line: only silence is limited, not the request as a whole.
     const limits = { requestTimeout: 0, headersTimeout: 20_000, keepAliveTimeout: 75_000 };
@@ -97,6 +99,11 @@ export class RegistryServer {
     const isCatalog = name === '';
     if (isCatalog) this.#authority.requireCatalog(request, caller);
     else this.#authority.require(request, caller, route.action, checkName(name));
+    if (route.action !== 'pull' && this.#proxy.isProxied(name))
+      throw new RegistryError(
+        'UNSUPPORTED',
+        `"${name}" stands for another registry's repository: push it there`,
+      );
     await route.handle({
       request,
       response,

@@ -1,10 +1,11 @@
 // What the registry knows of its repositories, below ROOT/registry/repositories/<name>/: which blobs and manifests belong to it, its
 // tags, and who refers to whom. Contents lie in the blob store. Called by the registry's routes and, for its roots, by garbage collection.
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemCode } from '@berth/kit/errors.ts';
 import { isDigest, parseDigest } from '../content/digest.ts';
 import { writeDurably } from './durable-file.ts';
+import type { ParsedManifest } from './parse-manifest.ts';
 
 export interface ManifestRecord {
   digest: string;
@@ -16,6 +17,19 @@ export interface ManifestRecord {
   /** As a listing of referrers gives it. */
   artifactType?: string;
   annotations?: Record<string, string>;
+}
+
+export function recordOf(digest: string, size: number, parsed: ParsedManifest): ManifestRecord {
+  const { mediaType, subject, artifactType, annotations } = parsed;
+  return {
+    digest,
+    mediaType,
+    size,
+    references: [...new Set(parsed.references.map((one) => one.digest))],
+    ...(subject === undefined ? {} : { subject }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
 }
 
 // Folders of ours begin with an underscore, which no part of a repository's name does.
@@ -50,6 +64,27 @@ export class RepositoryStore {
 
   async manifest(name: string, digest: string): Promise<ManifestRecord | undefined> {
     return readRecord<ManifestRecord>(this.#digestPath(name, folders.manifests, digest));
+  }
+
+  /** Notes that it was asked for; false when it is not there. */
+  async touchManifest(name: string, digest: string): Promise<boolean> {
+    const now = new Date();
+    const touched = utimes(this.#digestPath(name, folders.manifests, digest), now, now).then(() => true);
+    return (await orNothing(touched)) ?? false;
+  }
+
+  /** Removes manifests that nobody has pushed or asked for since then, and then what no manifest names any more. */
+  async removeUnused(name: string, sinceMs: number): Promise<void> {
+    const named = new Set<string>();
+    for (const digest of await this.#digests(name, folders.manifests)) {
+      const found = await orNothing(stat(this.#digestPath(name, folders.manifests, digest)));
+      if (found && found.mtimeMs < sinceMs) await this.removeManifest(name, digest);
+      else for (const one of (await this.manifest(name, digest))?.references ?? []) named.add(one);
+    }
+    for (const digest of await this.#digests(name, folders.blobs)) {
+      const found = await orNothing(stat(this.#digestPath(name, folders.blobs, digest)));
+      if (found && found.mtimeMs < sinceMs && !named.has(digest)) await this.unlinkBlob(name, digest);
+    }
   }
 
   putManifest(name: string, record: ManifestRecord, tags: string[]): Promise<void> {
@@ -119,15 +154,15 @@ export class RepositoryStore {
   /** Every digest that must be kept: all manifests, and what they name. */
   async *roots(): AsyncGenerator<string> {
     for (const name of await this.names()) {
-      for (const digest of await this.#manifests(name)) {
+      for (const digest of await this.#digests(name, folders.manifests)) {
         yield digest;
         yield* (await this.manifest(name, digest))?.references ?? [];
       }
     }
   }
 
-  async #manifests(name: string): Promise<string[]> {
-    const folder = join(this.#path(name), folders.manifests);
+  async #digests(name: string, kind: string): Promise<string[]> {
+    const folder = join(this.#path(name), kind);
     const found: string[] = [];
     for (const algorithm of await entries(folder))
       for (const hex of await entries(join(folder, algorithm)))

@@ -6,11 +6,13 @@ import type { Logger } from '@berth/kit/logging.ts';
 import type { BlobStore } from '../content/blob-store.ts';
 import { AccountFile } from './account-file.ts';
 import { Authority } from './authority.ts';
+import { EngineImages, type ExportTagged } from './engine-images.ts';
+import { ProxyCache, type PullThrough } from './proxy-cache.ts';
 import type { RegistryConfig } from './registry-config.ts';
 import { RegistryServer, type TlsFiles } from './registry-server.ts';
 import { RepositoryStore } from './repository-store.ts';
 import { SigningKey } from './signing-key.ts';
-import { noUpstream, type Upstream } from './upstream.ts';
+import { noProxy, noUpstream, type ProxiedRepositories } from './upstream.ts';
 
 const upkeepMs = 3_600_000;
 const staleUploadMs = 24 * 3_600_000; // a client that sleeps over night may go on in the morning
@@ -19,7 +21,10 @@ export interface RegistryStartParts {
   root: string;
   blobs: BlobStore;
   log: Logger;
-  upstream?: Upstream;
+  /** The engine's own images. */
+  exportTagged?: ExportTagged;
+  /** Needed where other registries are proxied. */
+  pullThrough?: PullThrough;
 }
 
 export interface RunningRegistry {
@@ -29,8 +34,9 @@ export interface RunningRegistry {
 
 export async function startRegistry(
   config: RegistryConfig,
-  { root, blobs, log, upstream = noUpstream }: RegistryStartParts,
+  parts: RegistryStartParts,
 ): Promise<RunningRegistry> {
+  const { root, blobs, log } = parts;
   checkExposure(config);
   const tls = readTls(config);
   const key = SigningKey.load(root);
@@ -42,12 +48,16 @@ export async function startRegistry(
     publicUrl: config.publicUrl,
   });
   const repositories = new RepositoryStore(root);
-  const server = new RegistryServer({ blobs, repositories, key, upstream }, authority, log, tls);
+  const upstream = parts.exportTagged ? new EngineImages(parts.exportTagged) : noUpstream;
+  const proxy = makeProxy(config, repositories, parts);
+  const server = new RegistryServer({ blobs, repositories, key, upstream, proxy }, authority, log, tls);
   const port = await listen(server, config);
   const upkeep = setInterval(() => {
     const renewed = readTls(config);
     if (renewed) server.renewTls(renewed);
-    blobs.removeStaleUploads(staleUploadMs).catch((err: unknown) => log.warn({ err }, 'old uploads stay'));
+    Promise.all([blobs.removeStaleUploads(staleUploadMs), proxy.upkeep()]).catch((err: unknown) =>
+      log.warn({ err }, 'old uploads or cached images stay'),
+    );
   }, upkeepMs).unref();
   log.info({ host: config.host, port, tls: tls !== undefined }, 'registry ready');
   return {
@@ -57,6 +67,15 @@ export async function startRegistry(
       server.close();
     },
   };
+}
+
+function makeProxy(
+  { proxied }: RegistryConfig,
+  repositories: RepositoryStore,
+  { pullThrough, log }: RegistryStartParts,
+): ProxiedRepositories {
+  if (proxied.length === 0 || !pullThrough) return noProxy;
+  return new ProxyCache({ proxied, pullThrough, repositories, log });
 }
 
 async function listen(server: RegistryServer, { host, port }: RegistryConfig): Promise<number> {
