@@ -31,6 +31,8 @@ export class TestEngine {
   readonly client: EngineClient;
   /** Further settings of the daemon, as environment variables; set them before it starts. */
   readonly settings: Record<string, string> = {};
+  /** What starts the daemon, when it is to run in a network namespace of the test's own. */
+  launcher: string[] = [];
   image = '';
   layer = '';
   #daemon: ChildProcess | undefined;
@@ -54,7 +56,8 @@ export class TestEngine {
   }
 
   async startDaemon(): Promise<void> {
-    const daemon = spawn(process.execPath, [daemonMain], {
+    const [program = process.execPath, ...args] = [...this.launcher, process.execPath, daemonMain];
+    const daemon = spawn(program, args, {
       env: {
         PATH: process.env['PATH'],
         BERTH_ENGINE_SOCKET: this.socketPath,

@@ -131,7 +131,10 @@ static int open_watch(struct err *err) {
     if (watch.fd >= 0)
         return 0;
     auto_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_NETFILTER);
-    if (fd < 0 || setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
+    /* A socket without a port of its own hears nothing, group or not. */
+    const struct sockaddr_nl own = {.nl_family = AF_NETLINK};
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&own, sizeof own) < 0 ||
+        setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
         return err_sys_as(err, ERR_NETWORK, errno, "cannot listen to changes of the firewall");
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     watch = (struct source){watch_ready, fd};

@@ -383,13 +383,20 @@ int net_bridge_ensure(const char *bridge, const char *address, const char *addre
         return err_set(err, ERR_EXISTS, "\"%s\" exists and is not a bridge; choose another name", bridge);
     struct nl_batch batch = {0};
     unsigned failed = 0;
+    /* A link-local address of the kernel's choice is checked for a second first, and until then no neighbour
+     * is asked for: the first packets to a new network would be lost. */
+    if (access("/proc/sys/net/ipv6", F_OK) == 0)
+        add_no_link_local(&batch, bridge);
     add_up(&batch, bridge);
     if (mtu)
         nl_attr_u32(&batch, IFLA_MTU, mtu);
     if (has_ip)
         add_address(&batch, link.index, &ip);
-    if (ip6.family)
+    if (ip6.family) {
+        struct ip local = {.family = AF_INET6, .bytes = {0xfe, 0x80, [15] = 1}, .len = 16, .prefix = 64};
+        add_address(&batch, link.index, &local);
         add_address(&batch, link.index, &ip6);
+    }
     int result = nl_talk(sock, &batch, &failed, err);
     if (result == NL_BROKEN)
         return -1;
