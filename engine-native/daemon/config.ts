@@ -1,6 +1,9 @@
-// The engine daemon's settings, read once at boot by main.ts. The only file of the daemon that reads the environment.
+// The engine daemon's settings, read once at boot by `serve`. The only file of the daemon that reads the environment.
+// Without any it is an engine that stands alone; the supervisor sets what makes it a part of a platform.
+import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { integer, readConfig, text } from '@berth/kit/config.ts';
+import { type RemoteConfig, remoteConfig, remoteSettings } from './api/remote-config.ts';
 import { parseSize } from './containers/parse-size.ts';
 import type { ImageSettings } from './images/image-parts.ts';
 import { type RegistryConfig, registryConfig, registrySettings } from './registry/registry-config.ts';
@@ -21,6 +24,8 @@ export interface EngineConfig {
   images: ImageSettings;
   /** undefined: no registry is served. */
   registry: RegistryConfig | undefined;
+  /** undefined: the API is served on the unix socket only. */
+  remote: RemoteConfig | undefined;
 }
 
 function engineName(raw: string): string {
@@ -29,17 +34,26 @@ function engineName(raw: string): string {
   return raw;
 }
 
-export function readEngineConfig(env?: Record<string, string | undefined>): EngineConfig {
+/** The same for the same folder, another for another: two engines never take each other's bridges. */
+function ownName(root: string): string {
+  return `e${createHash('sha256').update(root).digest('hex').slice(0, 6)}`;
+}
+
+/** `overrides`: variables that the command line sets. */
+export function readEngineConfig(
+  overrides: Record<string, string> = {},
+  environment: Record<string, string | undefined> = process.env,
+): EngineConfig {
   const values = readConfig(
     {
-      BERTH_ENGINE_SOCKET: text('unix socket the Docker Engine API is served on'),
-      BERTH_ENGINE_ROOT: text('folder for layers, images and containers'),
-      BERTH_ENGINE_RUN: text('folder below /run for sockets and exit records'),
+      BERTH_ENGINE_SOCKET: text('unix socket the Docker Engine API is served on', '/run/berth/engine.sock'),
+      BERTH_ENGINE_ROOT: text('folder for layers, images and containers', '/var/lib/berth-engine'),
+      BERTH_ENGINE_RUN: text('folder below /run for sockets and exit records', ''),
       BERTH_ENGINE_NATIVE: text(
         'folder with berth-shim and berth-engine-helper',
         resolve(import.meta.dirname, '../runtime/build'),
       ),
-      BERTH_ENGINE_NAME: { about: 'short instance id such as b1a2b3', parse: engineName },
+      BERTH_ENGINE_NAME: { about: 'short instance id such as b1a2b3', parse: engineName, fallback: '' },
       BERTH_ENGINE_POOL: text('cidr pool for networks, or "auto"', 'auto'),
       BERTH_ENGINE_REGISTRIES: text('JSON file about registries: mirrors, private CAs, plain HTTP', ''),
       BERTH_ENGINE_DISK_QUOTA: {
@@ -54,16 +68,19 @@ export function readEngineConfig(env?: Record<string, string | undefined>): Engi
         3600,
       ),
       ...registrySettings,
+      ...remoteSettings,
       BERTH_LOG_LEVEL: text('pino level', 'info'),
     },
-    env,
+    { ...environment, ...overrides },
   );
+  const root = resolve(values.BERTH_ENGINE_ROOT);
+  const name = values.BERTH_ENGINE_NAME || ownName(root);
   return {
     socketPath: values.BERTH_ENGINE_SOCKET,
-    root: resolve(values.BERTH_ENGINE_ROOT),
-    run: resolve(values.BERTH_ENGINE_RUN),
+    root,
+    run: resolve(values.BERTH_ENGINE_RUN || `/run/berth-engine-${name}`),
     nativeDir: resolve(values.BERTH_ENGINE_NATIVE),
-    name: values.BERTH_ENGINE_NAME,
+    name,
     pool: values.BERTH_ENGINE_POOL,
     logLevel: values.BERTH_LOG_LEVEL,
     images: {
@@ -72,5 +89,6 @@ export function readEngineConfig(env?: Record<string, string | undefined>): Engi
       graceMs: values.BERTH_ENGINE_STORE_GRACE * 1000,
     },
     registry: registryConfig(values),
+    remote: remoteConfig(values),
   };
 }

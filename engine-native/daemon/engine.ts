@@ -7,6 +7,7 @@ import { imageRoutes } from './api/image-routes.ts';
 import { imageTransferRoutes } from './api/image-transfer-routes.ts';
 import { layerRoutes } from './api/layer-routes.ts';
 import { networkRoutes } from './api/network-routes.ts';
+import type { RemoteConfig } from './api/remote-config.ts';
 import { ApiServer, refuseIfServed } from './api/server.ts';
 import { streamRoutes } from './api/stream-routes.ts';
 import { systemRoutes } from './api/system-routes.ts';
@@ -46,6 +47,8 @@ export interface Engine {
 export async function startEngine(config: EngineConfig, log: Logger): Promise<Engine> {
   const { root, run, name, nativeDir } = config;
   await refuseIfServed(config.socketPath);
+  const serverReady = Promise.withResolvers<ApiServer>();
+  const remote = config.remote && (await startRemote(config.remote, serverReady.promise));
   const boot = readBoot(root, run);
   const helperProcess = new HelperProcess({ root, run, nativeDir, log });
   await helperProcess.start();
@@ -64,6 +67,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
   await unmountUnusedVolumes(parts);
   const server = createServer(config, parts, helperProcess, log);
   await server.listen(config.socketPath);
+  serverReady.resolve(server);
   const stopQuotas = watchDiskQuotas(parts);
   const stopCollecting = collectRegularly(parts);
   const reassert = setInterval(() => {
@@ -81,6 +85,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
       stopQuotas();
       stopCollecting();
       parts.finisher.stopWatching();
+      remote?.close();
       server.close();
       registryServer?.close();
       await leaveHostClean(parts, root, log);
@@ -173,6 +178,12 @@ async function startRegistry({ registry, root }: EngineConfig, { blobs, log }: P
   if (!registry) return undefined;
   const starter = await import('./registry/start-registry.ts');
   return starter.startRegistry(registry, { root, blobs, log });
+}
+
+/** First of all: an address that is taken must stop the start before anything is touched. Its clients wait for the server. */
+async function startRemote(config: RemoteConfig, serverReady: Promise<ApiServer>) {
+  const { listenRemote } = await import('./api/remote-listener.ts');
+  return listenRemote(config, (socket) => void serverReady.then((server) => server.accept(socket)));
 }
 
 /** With no container alive nothing of ours needs to stay in the kernel. */

@@ -1,19 +1,59 @@
-// engined: the container engine's daemon. Started by the supervisor or systemd; its configuration is in config.ts.
-// Killing it, at any moment, must end no container: shims live on and are adopted at the next start.
+// berth-engine: finds the subcommand, loads only its file, runs it, and turns errors into one line and an exit code. Started by
+// bin/berth-engine, by systemd, and by the supervisor, which gives no arguments and the settings in the environment (config.ts).
+import { parseArgs } from 'node:util';
+import { AppError, asAppError } from '@berth/kit/errors.ts';
+import type { Command, Input } from './commands/command.ts';
+import { aliases, commandTable } from './commands/command-table.ts';
 
-import { asAppError } from '@berth/kit/errors.ts';
-import { createLogger } from '@berth/kit/logging.ts';
-import { createShutdown, reportReady } from '@berth/kit/shutdown.ts';
-import { readEngineConfig } from './config.ts';
-import { startEngine } from './engine.ts';
+/** `--socket …` without a command means serve. */
+async function main(argv: readonly string[]): Promise<void> {
+  const [first = 'serve', ...others] = argv;
+  const isOption = first.startsWith('-') && !aliases.has(first);
+  const name = isOption ? 'serve' : (aliases.get(first) ?? first);
+  const load = commandTable.get(name);
+  if (!load)
+    throw new AppError('bad_request', `"${first}" is not a command of berth-engine`, {
+      hint: 'see them all: berth-engine help',
+    });
+  const command = await load();
+  const input = parse(name, command, isOption ? argv : others);
+  if (input.options['help'] !== true) return command.run(input);
+  const { commandHelp } = await import('./commands/help.ts');
+  process.stdout.write(commandHelp(name, command));
+}
+
+function parse(name: string, command: Command, args: readonly string[]): Input {
+  const hint = `see berth-engine ${name} --help`;
+  const options = Object.entries(command.options).map(([option, { type, multiple = false }]) => [
+    option,
+    { type, multiple },
+  ]);
+  let parsed: ReturnType<typeof parseArgs>;
+  try {
+    parsed = parseArgs({
+      args: [...args],
+      options: { help: { type: 'boolean', short: 'h' }, ...Object.fromEntries(options) },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    const [message = ''] = asAppError(error).message.split('. ');
+    throw new AppError('bad_request', message.charAt(0).toLowerCase() + message.slice(1), { hint });
+  }
+  const { positionals, values } = parsed;
+  const [least, most] = command.positionals;
+  if (values['help'] !== true && (positionals.length < least || positionals.length > most))
+    throw new AppError(
+      'bad_request',
+      `"${name}" takes ${least === most ? least : `${least} to ${most}`} arguments`,
+      {
+        hint,
+      },
+    );
+  return { args: positionals, options: values };
+}
 
 try {
-  const config = readEngineConfig();
-  const log = createLogger('engine', config.logLevel);
-  const shutdown = createShutdown(log);
-  const engine = await startEngine(config, log);
-  shutdown.add('engine', () => engine.close());
-  reportReady();
+  await main(process.argv.slice(2));
 } catch (error) {
   const { message, hint, detail } = asAppError(error);
   const more = [detail, hint].filter((part) => part !== undefined).join('; ');

@@ -1,4 +1,4 @@
-// The HTTP server on the engine's unix socket: finds the route, turns what it gives into JSON and what it throws into Docker's errors.
+// The HTTP server of the engine, on its unix socket and for remote clients: finds the route, turns what it gives into JSON and what it throws into Docker's errors.
 // Must never let one request's failure reach another, or the process.
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -10,7 +10,10 @@ import { connectUnix } from '../runtime/frame-connection.ts';
 import { compilePattern, type Matcher, type Reply, type Route, type UpgradeRoute } from './route.ts';
 
 export const apiVersion = '1.47';
-const serverName = 'Berth-Engine/0.1.0 (linux)';
+export const engineVersion = '0.1.0';
+const serverName = `Berth-Engine/${engineVersion} (linux)`;
+
+const headLimitMs = 15_000; // a client that never ends its request's head must not hold a connection
 
 interface Compiled<T> {
   route: T;
@@ -43,7 +46,12 @@ export class ApiServer {
     }
     this.#upgrades = upgrades.map((route) => ({ route, match: compilePattern(route.pattern) }));
     // Waits and logs last as long as a container lives: no limit on a request as a whole.
-    this.#server = createServer({ requestTimeout: 0, keepAliveTimeout: 60_000 });
+    this.#server = createServer({
+      requestTimeout: 0,
+      headersTimeout: headLimitMs,
+      connectionsCheckingInterval: 5_000,
+      keepAliveTimeout: 60_000,
+    });
     this.#server.on('request', (request, response) => void this.#serve(request, response));
     this.#server.on('upgrade', (request: IncomingMessage, socket: Socket, head: Buffer) => {
       void this.#upgrade(request, socket, head);
@@ -65,6 +73,11 @@ export class ApiServer {
     await promise;
     this.#server.off('error', reject);
     chmodSync(socketPath, 0o600);
+  }
+
+  /** Serves a connection that came in elsewhere; who it is was checked there. */
+  accept(socket: Socket): void {
+    this.#server.emit('connection', socket);
   }
 
   close(): void {
