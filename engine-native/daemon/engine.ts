@@ -174,10 +174,12 @@ function createServer(
 }
 
 /** Imported when it is on: a daemon without it does not pay for it. */
-async function startRegistry({ registry, root }: EngineConfig, { blobs, log }: Parts) {
+async function startRegistry({ registry, root }: EngineConfig, parts: Parts) {
   if (!registry) return undefined;
   const starter = await import('./registry/start-registry.ts');
-  return starter.startRegistry(registry, { root, blobs, log });
+  const { imageSources } = await import('./registry/image-sources.ts');
+  const { blobs, log } = parts;
+  return starter.startRegistry(registry, { root, blobs, log, ...imageSources(parts) });
 }
 
 /** First of all: an address that is taken must stop the start before anything is touched. Its clients wait for the server. */

@@ -243,7 +243,7 @@ test("an image of the engine's own is pulled by its name without having been pus
   try {
     await copyOk(`docker://${registry.address}/berth/app:v7`, `dir:${join(dir, 'own')}`);
     assert.match(
-      (await copy(`docker://${registry.address}/berth/app:v8`, `dir:${dir}`)).stderr,
+      (await copy(`docker://${registry.address}/berth/app:v8`, `dir:${join(dir, 'none')}`)).stderr,
       /not in this repository/,
     );
     const layer = await registry.ask('GET', `/v2/other/app/blobs/${image.manifest}`);

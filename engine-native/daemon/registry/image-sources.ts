@@ -1,0 +1,22 @@
+// Connects the registry to the engine's images: exports tagged ones, and pulls through from other registries. Used by engine.ts when the
+// registry is on; the heavy parts are loaded at the first use.
+import type { ImageParts } from '../images/image-parts.ts';
+import { normaliseReference, parseReference } from '../images/references.ts';
+import type { ExportTagged } from './engine-images.ts';
+import type { PullThrough } from './proxy-cache.ts';
+
+export function imageSources(parts: ImageParts): { exportTagged: ExportTagged; pullThrough: PullThrough } {
+  return {
+    async exportTagged(reference, compression) {
+      // By its own tag alone: an image's id, or another spelling of its name, would pass by the grants for the name.
+      if (normaliseReference(reference) !== reference || !parts.images.hasTag(reference)) return undefined;
+      const { exportImage } = await import('../images/export-image.ts');
+      return exportImage(parts.images.get(reference), { compression }, parts);
+    },
+    async pullThrough(host, repository, reference) {
+      const { pullThrough } = await import('../images/pull-through.ts');
+      const separator = reference.includes(':') ? '@' : ':';
+      return pullThrough(parseReference(`${host}/${repository}${separator}${reference}`), parts);
+    },
+  };
+}
