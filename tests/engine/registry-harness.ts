@@ -87,6 +87,11 @@ export class TestRegistry {
     return ask(this.address, method, path, more, this.#agent);
   }
 
+  /** Stops answering; what it stored stays. */
+  pause(): void {
+    this.#running?.close();
+  }
+
   close(): void {
     this.#agent.destroy();
     this.#running?.close();
