@@ -1,6 +1,7 @@
 // Puts the engine's parts together and starts them in order. Called by main.ts and by tests; holds no behaviour of its own.
 import { chmodSync } from 'node:fs';
 import type { Logger } from '@berth/kit/logging.ts';
+import { buildRoutes } from './api/build-routes.ts';
 import { containerRoutes } from './api/container-routes.ts';
 import { execRoutes } from './api/exec-routes.ts';
 import { imageRoutes } from './api/image-routes.ts';
@@ -13,6 +14,7 @@ import { streamRoutes } from './api/stream-routes.ts';
 import { systemRoutes } from './api/system-routes.ts';
 import { volumeRoutes } from './api/volume-routes.ts';
 import { readBoot } from './boot-id.ts';
+import { assembleBuilds, removeStrandedSteps } from './build/start-builds.ts';
 import type { EngineConfig } from './config.ts';
 import { removeEmptyCgroup } from './containers/cgroup-cleanup.ts';
 import type { Container } from './containers/container.ts';
@@ -62,6 +64,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
     cgroupParent: parts.cgroupParent,
     start: (one) => startContainer(one, parts),
   });
+  await removeStrandedSteps(parts, parts.secretsDir);
   parts.dns.start();
   const registryServer = await startRegistry(config, parts);
   await unmountUnusedVolumes(parts);
@@ -108,6 +111,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
   const networks = new Networks({ engineName: name, root, pool, helper, log });
   const dns = new Dns({ run, nativeDir: config.nativeDir, networks, registry, log });
   const execs = new ExecRegistry(events);
+  const builds = assembleBuilds({ root, run, helper });
   const volumes = new VolumeStore({ root, helper, registry, events, log });
   const cgroupParent = `berth-${name}`;
   const cgroupOf = (id: string) => `${cgroupParent}/${id}`;
@@ -136,6 +140,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
     dns,
     execs,
     volumes,
+    ...builds,
     finisher,
     cgroupOf,
     cgroupParent,
@@ -169,6 +174,7 @@ function createServer(
     ...imageTransferRoutes(parts),
     ...imageRoutes(parts),
     ...layerRoutes(parts),
+    ...buildRoutes(parts),
   ];
   return new ApiServer(routes, streams.upgrades, log);
 }

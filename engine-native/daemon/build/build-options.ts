@@ -14,8 +14,8 @@ export interface BuildOptions {
   noCache: boolean;
   pull: boolean;
   quiet: boolean;
-  /** Keep the container of a step that failed. */
-  keepFailed: boolean;
+  /** `--rm=false`: containers of RUN stay, for a look at them. */
+  keepContainers: boolean;
   cacheFrom: string[];
   /** For RUN: "" = the default network. */
   networkMode: string;
@@ -53,7 +53,7 @@ export function parseBuildOptions(query: URLSearchParams): BuildOptions {
     noCache: isSet(query, 'nocache'),
     pull: isSet(query, 'pull'),
     quiet: isSet(query, 'q'),
-    keepFailed: !isSet(query, 'rm', true) && !isSet(query, 'forcerm'),
+    keepContainers: !isSet(query, 'rm', true) && !isSet(query, 'forcerm'),
     cacheFrom: jsonOf(query, 'cachefrom').texts('cachefrom') ?? [],
     networkMode: query.get('networkmode') ?? '',
     limits: limitsOf(query),

@@ -25,6 +25,10 @@ export class IgnoreRules {
     return this.#rules.length === 0;
   }
 
+  get hasExceptions(): boolean {
+    return this.#rules.some(({ isException }) => isException);
+  }
+
   /** `path`: relative, without a slash at either end. */
   ignores(path: string): boolean {
     if (path === '') return false;

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { cpus } from 'node:os';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Events } from '../events.ts';
-import type { ImageStore } from '../images/image-store.ts';
+import type { ImageDefaults } from '../images/image-config.ts';
+import type { Image, ImageStore } from '../images/image-store.ts';
 import { parseExtraHosts } from '../networks/etc-files.ts';
 import type { Networks } from '../networks/networks.ts';
 import { claimVolumes, dropAnonymousVolumes } from '../volumes/claim-volumes.ts';
@@ -37,12 +38,25 @@ export interface CreateParts {
   volumes: VolumeStore;
 }
 
-export function createContainer(request: CreateRequest, name: string, parts: CreateParts): Container {
+/** What a container is made on when it is no image yet: a step of a build. */
+export interface RootOfContainer {
+  id: string;
+  /** Lowest first. */
+  layers: string[];
+  defaults: ImageDefaults;
+}
+
+export function createContainer(
+  request: CreateRequest,
+  name: string,
+  parts: CreateParts,
+  root?: RootOfContainer,
+): Container {
   const { images, registry, files, events } = parts;
   const chosenName = name === '' ? freeName(registry) : checkName(name);
   registry.checkFree(chosenName);
-  const image = images.get(request.config.Image);
-  const config = mergeImageConfig(request.config, image.config.defaults);
+  const { id: imageId, layers, defaults } = root ?? rootOf(images.get(request.config.Image));
+  const config = mergeImageConfig(request.config, defaults);
   checkRequest({ ...request, config }, parts);
   const planned = planMounts(config, request.hostConfig, (other) => mountsOfOther(other, registry));
   const networks = checkNetworks(request.networks, parts.networks);
@@ -51,9 +65,9 @@ export function createContainer(request: CreateRequest, name: string, parts: Cre
     id,
     name: chosenName,
     created: new Date().toISOString(),
-    imageId: image.id,
+    imageId,
     imageRef: request.config.Image,
-    layers: image.config.diffIds,
+    layers,
     config: { ...config, Hostname: config.Hostname || id.slice(0, 12) },
     hostConfig: request.hostConfig,
     mounts: planned,
@@ -80,6 +94,10 @@ function mountsOfOther(name: string, registry: ContainerRegistry): MountPoint[] 
   const other = registry.find(name);
   if (!other) throw new AppError('bad_request', `No such container: ${name}`, { hint: 'see --volumes-from' });
   return mountsOf(other.record);
+}
+
+function rootOf({ id, config }: Image): RootOfContainer {
+  return { id, layers: config.diffIds, defaults: config.defaults };
 }
 
 /** Everything that would fail at the start fails here, where the user still looks. */

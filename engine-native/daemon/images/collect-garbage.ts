@@ -18,6 +18,8 @@ export interface GarbageParts {
   registry: ContainerRegistry;
   /** More digests that must stay: what the registry's manifests reach. Asked anew each time. */
   blobRoots: (() => Promise<Iterable<string>>)[];
+  /** Layers that a later build may take again: they stay until a user says otherwise. */
+  cachedLayers: () => ReadonlySet<string>;
   /** How long what nobody names yet is left alone, in milliseconds. */
   graceMs: number;
   log: Logger;
@@ -59,10 +61,11 @@ export async function collectGarbage(parts: GarbageParts, released = nothing): P
 }
 
 async function sweepLayers(
-  { images, layers, registry, leases, graceMs }: GarbageParts,
+  { images, layers, registry, leases, cachedLayers, graceMs }: GarbageParts,
   released: ReadonlySet<string>,
 ): Promise<Freed> {
   const removed: string[] = [];
+  const cached = cachedLayers();
   let bytes = 0;
   for (const diffId of layers.list()) {
     // Looked up for each one: an image may have been made of it while the one before was being removed.
@@ -73,7 +76,7 @@ async function sweepLayers(
     if (isNeeded) continue;
     const meta = layers.has(diffId) ? layers.meta(diffId) : undefined;
     const isFresh = meta !== undefined && Date.now() - Date.parse(meta.created) < graceMs;
-    if (isFresh && !released.has(diffId)) continue;
+    if ((isFresh || cached.has(diffId)) && !released.has(diffId)) continue;
     await layers.remove(diffId);
     removed.push(diffId);
     bytes += meta?.bytes ?? 0;

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '@berth/kit/logging.ts';
+import { StepCache } from '../build/step-cache.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
 import { FolderBlobStore } from '../content/folder-blob-store.ts';
 import { Registries } from '../registry-client/registries-file.ts';
@@ -34,15 +35,18 @@ export function assembleImages(
   const blobs = new FolderBlobStore(root);
   const layers = new LayerStore({ root, helper, blobs, log });
   const images = new ImageStore({ root, layers, log });
+  const steps = new StepCache(root, layers);
   const stores = {
     blobs,
     layers,
     images,
+    steps,
     kept: new KeptImages(root),
     leases: new Leases(),
     downloads: new Downloads(root, blobs),
     registries: new Registries(settings.registriesFile),
     blobRoots: [() => registryRoots(root)],
+    cachedLayers: () => steps.layers(),
     graceMs: settings.graceMs,
   };
   const quota = new StoreQuota(settings.quotaBytes, { ...stores, registry, log });

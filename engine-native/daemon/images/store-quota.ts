@@ -27,7 +27,7 @@ export class StoreQuota {
   async makeRoom(bytes: number): Promise<void> {
     if (this.#limitBytes === 0 || (await this.used()) + bytes <= this.#limitBytes) return;
     const graceMs = Math.min(this.#parts.graceMs, pressedGraceMs);
-    await pruneImages({ ...this.#parts, graceMs }, { isAtOnce: true });
+    await pruneImages({ ...this.#parts, graceMs, cachedLayers: () => new Set() }, { isAtOnce: true });
     const used = await this.used();
     if (used + bytes <= this.#limitBytes) return;
     throw new AppError(

@@ -65,7 +65,8 @@ export type Instruction =
   | CopyInstruction
   | (Place & { kind: 'arg'; pairs: { name: string; value: string | undefined }[] })
   | (Place & { kind: 'env' | 'label'; pairs: Pair[] })
-  | (Place & { kind: 'workdir' | 'user' | 'stopsignal' | 'maintainer'; value: string })
+  | (Place & { kind: 'workdir'; value: string })
+  | (Place & { kind: 'user' | 'stopsignal' | 'maintainer'; value: string })
   | (Place & { kind: 'expose'; ports: string })
   | (Place & { kind: 'volume'; paths: string[] })
   | (Place & { kind: 'cmd' | 'entrypoint'; command: Command })

@@ -60,7 +60,8 @@ function needed({ keyword, rest, line }: Parts): string {
 
 function parseValue(parts: Parts, kind: 'workdir' | 'user' | 'stopsignal' | 'maintainer'): Instruction {
   if (parts.rest === '') throw parseError(parts.line, `${parts.keyword} requires exactly one argument`);
-  return { ...placeOf(parts), kind, value: parts.rest };
+  const value = parts.rest;
+  return kind === 'workdir' ? { ...placeOf(parts), kind, value } : { ...placeOf(parts), kind, value };
 }
 
 function parseFrom(parts: Parts): Instruction {

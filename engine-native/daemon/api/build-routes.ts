@@ -1,0 +1,89 @@
+// POST /build and what belongs to it. The builder itself is imported with the first build: an idle daemon does without.
+import { AppError } from '@berth/kit/errors.ts';
+import type { BuildParts } from '../build/build-run.ts';
+import { collectGarbage } from '../images/collect-garbage.ts';
+import { Progress } from '../images/progress.ts';
+import { type Call, clientGone, type Reply, type Route } from './route.ts';
+
+const secretsHeader = 'x-berth-build-secrets';
+const scopeHeader = 'x-berth-build-scope';
+
+export function buildRoutes(parts: BuildParts): Route[] {
+  return [
+    { method: 'POST', pattern: '/build', handle: (call) => build(call, parts) },
+    { method: 'POST', pattern: '/build/prune', handle: () => prune(parts) },
+  ];
+}
+
+async function build({ request, response, query }: Call, parts: BuildParts): Promise<Reply> {
+  const { parseBuildOptions } = await import('../build/build-options.ts');
+  const { buildImage } = await import('../build/build-image.ts');
+  const { BuildOutput } = await import('../build/build-output.ts');
+  const { RunFailure } = await import('../build/run-container.ts');
+  const options = parseBuildOptions(query);
+  const output = new BuildOutput(response, options.quiet);
+  const signal = clientGone(response);
+  try {
+    await buildImage(
+      {
+        options,
+        secrets: secretsOf(request.headers[secretsHeader]),
+        credentials: String(request.headers['x-registry-config'] ?? ''),
+        scope: String(request.headers[scopeHeader] ?? ''),
+        body: request,
+        signal,
+        output,
+        progress: new Progress(response, options.quiet),
+      },
+      parts,
+    );
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    // Nothing has been said yet: an ordinary answer with its status.
+    if (!output.hasBegun) throw error;
+    await output.flush();
+    const message = messageOf(error);
+    if (!(error instanceof AppError)) parts.log.error({ err: error }, 'build failed');
+    const code = error instanceof RunFailure ? { code: error.exitCode } : {};
+    await output.json({ errorDetail: { ...code, message }, error: message });
+  }
+  output.end();
+  return undefined;
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const hint = error instanceof AppError ? error.hint : undefined;
+  return hint === undefined ? error.message : `${error.message} (${hint})`;
+}
+
+/** Base64 of a JSON object: ids to base64 values. Never in the URL, which proxies and logs keep. */
+function secretsOf(header: string | string[] | undefined): Map<string, Buffer> {
+  if (header === undefined) return new Map();
+  try {
+    const value: unknown = JSON.parse(Buffer.from(String(header), 'base64').toString('utf8'));
+    if (typeof value !== 'object' || value === null) throw new TypeError('no object');
+    return new Map(
+      Object.entries(value).map(([id, content]) => {
+        if (typeof content !== 'string') throw new TypeError('no text');
+        return [id, Buffer.from(content, 'base64')];
+      }),
+    );
+  } catch {
+    // The cause would quote the header.
+    throw new AppError(
+      'bad_request',
+      `the header "${secretsHeader}" is not base64 of a JSON object of base64 values`,
+    );
+  }
+}
+
+/** `docker builder prune`: cached steps, cache mounts, and the layers only they needed. */
+async function prune(parts: BuildParts): Promise<Reply> {
+  const cached = parts.steps.layers();
+  const CachesDeleted = [...cached];
+  parts.steps.clear();
+  const mounts = await parts.cacheMounts.clear();
+  const { bytes } = await collectGarbage(parts, { layers: cached, blobs: new Set() });
+  return { status: 200, body: { CachesDeleted, SpaceReclaimed: mounts + bytes } };
+}

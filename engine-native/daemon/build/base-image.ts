@@ -1,0 +1,74 @@
+// The image a FROM, COPY --from or mount names: from this host, or pulled. And the platform a build is for.
+import { setMaxListeners } from 'node:events';
+import { AppError } from '@berth/kit/errors.ts';
+import type { Image } from '../images/image-store.ts';
+import { pullImage } from '../images/pull-image.ts';
+import { parseReference } from '../images/references.ts';
+import { JsonFields } from '../json-fields.ts';
+import { anonymous, type Credentials, credentialsFor, registryOf } from '../registry-client/credentials.ts';
+import {
+  hostPlatform,
+  type Platform,
+  parsePlatform,
+  platformText,
+  satisfies,
+} from '../registry-client/platform.ts';
+import type { BuildRun } from './build-run.ts';
+
+export async function baseImage(run: BuildRun, name: string, platform: string): Promise<Image> {
+  const { parts, options } = run;
+  const here = parts.images.find(name);
+  const wanted = platform === '' ? undefined : parsePlatform(platform);
+  if (here && !options.pull && (!wanted || satisfies(here.config, wanted))) return here;
+  const reference = parseReference(name);
+  setMaxListeners(0, run.signal); // one for each request of each layer
+  const { image } = await pullImage(
+    {
+      reference,
+      platform: wanted,
+      hostPlatform: hostPlatform(),
+      credentials: credentialsOf(run.credentials, reference.domain),
+      progress: run.progress,
+      signal: run.signal,
+    },
+    parts,
+  );
+  return image;
+}
+
+/** X-Registry-Config: addresses of registries to logins. Only the one for this registry is ever used. */
+function credentialsOf(header: string, domain: string): Credentials {
+  if (header === '') return anonymous;
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
+  } catch {
+    throw new AppError('bad_request', 'the X-Registry-Config header is not base64url of JSON');
+  }
+  if (value === null) return anonymous;
+  const fields = new JsonFields(value, 'X-Registry-Config');
+  const address = fields.keys().find((key) => registryOf(key) === domain);
+  const login = address === undefined ? undefined : fields.object(address);
+  return login
+    ? credentialsFor(new JsonFields({ ...login.raw(), serveraddress: address }), domain)
+    : anonymous;
+}
+
+/** The arguments that Docker gives to every Dockerfile; a stage sees them once it declares them. */
+export function platformVariables(asked: string, stage: string): Record<string, string> {
+  const target = asked === '' ? hostPlatform() : parsePlatform(asked);
+  return {
+    ...named('TARGET', target),
+    ...named('BUILD', hostPlatform()),
+    TARGETSTAGE: stage === '' ? 'default' : stage,
+  };
+}
+
+function named(prefix: string, platform: Platform): Record<string, string> {
+  return {
+    [`${prefix}PLATFORM`]: platformText(platform),
+    [`${prefix}OS`]: platform.os,
+    [`${prefix}ARCH`]: platform.architecture,
+    [`${prefix}VARIANT`]: platform.variant,
+  };
+}

@@ -1,0 +1,73 @@
+// docker build through the real CLI: the language, the output, the cache, stages, files and mounts, on a base of this machine's own programs.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { BuildBench } from './build-harness.ts';
+
+let bench: BuildBench;
+
+before(async () => {
+  bench = await BuildBench.start('bld1');
+});
+
+after(async () => {
+  await bench.engine.close();
+});
+
+/** Output without what differs from run to run. */
+function shape(out: string): string {
+  return out
+    .replace(/^Sending build context.*?\r\r\n/, '')
+    .replace(/\b[0-9a-f]{12}\b/g, '<id>')
+    .trim();
+}
+
+describe('what docker build says', () => {
+  test('steps, ids, the container of a RUN, the image and its tags, as Docker words them', async () => {
+    const files = { Dockerfile: 'FROM base\nENV A=1\nRUN echo out; echo err >&2\nCMD ["sh"]\n' };
+    const { code, out, err } = await bench.build(files, ['-t', 'said', '-t', 'said:two']);
+    assert.equal(err, '');
+    assert.equal(code, 0);
+    assert.equal(
+      shape(out).replace('err\nout', 'out\nerr'),
+      `Step 1/4 : FROM base
+ ---> <id>
+Step 2/4 : ENV A=1
+ ---> <id>
+Step 3/4 : RUN echo out; echo err >&2
+ ---> Running in <id>
+out
+err
+Removing intermediate container <id>
+ ---> <id>
+Step 4/4 : CMD ["sh"]
+ ---> <id>
+Successfully built <id>
+Successfully tagged said:latest
+Successfully tagged said:two`,
+    );
+    const again = await bench.build(files, ['-t', 'said']);
+    assert.equal(again.out.match(/Using cache/g)?.length, 3);
+    const image = await bench.inspect('said');
+    assert.equal((await bench.inspect('said:two')).Id, image.Id);
+    assert.ok(out.includes(`Successfully built ${image.Id.slice(7, 19)}`));
+  });
+
+  test('-q prints the id alone', async () => {
+    const files = { Dockerfile: 'FROM base\nLABEL q=1\n' };
+    const { out } = await bench.build(files, ['-q', '-t', 'quiet']);
+    assert.equal(out.trim(), (await bench.inspect('quiet')).Id);
+  });
+
+  test('a command that fails names itself and its code, and leaves no container', async () => {
+    const { code, err } = await bench.build({ Dockerfile: 'FROM base\nRUN exit 7\n' });
+    assert.equal(err, "The command '/bin/sh -c exit 7' returned a non-zero code: 7\n");
+    assert.equal(code, 7);
+    assert.equal((await bench.docker(['ps', '-aq'])).out, '');
+  });
+
+  test('what is wrong with the file is said with its line before anything is done', async () => {
+    const { code, err } = await bench.build({ Dockerfile: 'FROM base\n\nRNU x\n' });
+    assert.equal(code, 1);
+    assert.match(err, /dockerfile parse error on line 3: unknown instruction: RNU \(did you mean RUN\?\)/);
+  });
+});
