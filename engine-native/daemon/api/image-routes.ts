@@ -13,6 +13,7 @@ import { normaliseReference } from '../images/references.ts';
 import { removeImage } from '../images/remove-image.ts';
 import {
   createdMs,
+  isNamedLike,
   isTrue,
   listFilters,
   matchesLabelFilters,
@@ -51,12 +52,14 @@ export function imageRoutes(parts: ImageApiParts): Route[] {
 }
 
 function list({ query }: Call, parts: ImageApiParts): Reply {
-  const isChosen = selectImages(parseFilters(query.get('filters'), listFilters), parts.images);
+  const filters = parseFilters(query.get('filters'), listFilters);
+  const isChosen = selectImages(filters, parts.images);
+  const isShown = isNamedLike(filters['reference']);
   const body = parts.images
     .list()
     .filter(isChosen)
     .sort((a, b) => createdMs(b) - createdMs(a))
-    .map((image) => imageSummary(image, parts));
+    .map((image) => imageSummary(image, parts, isShown));
   return { status: 200, body };
 }
 

@@ -34,7 +34,7 @@ export async function layerBlob(
   return work;
 }
 
-/** Whatever form it came in will do, as long as the other side can read it: gzip is read everywhere. */
+/** The form it came in will do, as long as the other side can read it: gzip is read everywhere. */
 async function keptBlob(
   diffId: string,
   compression: PushCompression,
@@ -42,7 +42,7 @@ async function keptBlob(
 ): Promise<LayerBlob | undefined> {
   const usable = layers
     .blobsOf(diffId)
-    .filter((blob) => blob.compression === compression || blob.compression === 'gzip')
+    .filter((blob) => blob.compression === compression || (blob.compression === 'gzip' && !blob.isOwn))
     .sort((a, b) => Number(b.compression === compression) - Number(a.compression === compression));
   for (const blob of usable) if (await blobs.touch(blob.digest)) return blob;
   return undefined;

@@ -10,12 +10,17 @@ export interface DescribeParts {
   registry: ContainerRegistry;
 }
 
-export function imageSummary(image: Image, { images, registry }: DescribeParts): object {
+/** `isShown`: which of its names; all of them when the list was not asked for by name. */
+export function imageSummary(
+  image: Image,
+  { images, registry }: DescribeParts,
+  isShown: (name: string) => boolean = () => true,
+): object {
   return {
     Id: image.id,
     ParentId: '',
-    RepoTags: images.tagsOf(image.id),
-    RepoDigests: images.digestsOf(image.id),
+    RepoTags: images.tagsOf(image.id).filter(isShown),
+    RepoDigests: images.digestsOf(image.id).filter(isShown),
     Created: Math.floor(createdMs(image) / 1000),
     Size: image.size,
     SharedSize: -1,

@@ -16,12 +16,13 @@ export function selectImages(filters: Filters, images: ImageStore): (image: Imag
   const before = momentsOf(filters['before'], images);
   const since = momentsOf(filters['since'], images);
   const isUntil = untilFilter(filters['until']);
+  const isNamed = isNamedLike(filters['reference']);
   return (image) => {
     const tags = images.tagsOf(image.id);
     const atMs = createdMs(image);
     return (
       matchesLabelFilters(filters, image) &&
-      matchesAny(filters['reference'], (pattern) => isNamedLike(pattern, tags, images.digestsOf(image.id))) &&
+      (!filters['reference']?.length || [...tags, ...images.digestsOf(image.id)].some(isNamed)) &&
       matchesAny(filters['dangling'], (value) => (tags.length === 0) === isTrue(value, 'dangling')) &&
       before.every((moment) => atMs < moment) &&
       since.every((moment) => atMs > moment) &&
@@ -58,23 +59,26 @@ function momentsOf(names: readonly string[] | undefined, images: ImageStore): nu
   return (names ?? []).map((name) => createdMs(images.get(name)));
 }
 
+/** Whether a `name:tag` or `name@digest` is one that the filter `reference` asks for. */
+export function isNamedLike(patterns: readonly string[] | undefined): (name: string) => boolean {
+  if (patterns === undefined || patterns.length === 0) return () => true;
+  const expressions = patterns.map(expressionOf);
+  return (name) => {
+    const repository = name.includes('@') ? name.slice(0, name.indexOf('@')) : splitReference(name).name;
+    return expressions.some((expression) => expression.test(name) || expression.test(repository));
+  };
+}
+
 /** As Go's path.Match: `*` stops at a slash; a pattern without a tag matches every tag. */
-function isNamedLike(pattern: string, tags: readonly string[], digests: readonly string[]): boolean {
+function expressionOf(pattern: string): RegExp {
   const source = pattern
     .replace(/^(?:index\.)?docker\.io\/(?:library\/)?/, '')
     .replace(/[.+^${}()|\\]/g, '\\$&')
     .replaceAll('*', '[^/]*')
     .replaceAll('?', '[^/]');
-  let expression: RegExp;
   try {
-    expression = new RegExp(`^${source}$`);
+    return new RegExp(`^${source}$`);
   } catch {
     throw new AppError('bad_request', `invalid filter "reference=${pattern}"`);
   }
-  const names = digests.map((name) => name.slice(0, name.indexOf('@')));
-  return (
-    tags.some((tag) => expression.test(tag) || expression.test(splitReference(tag).name)) ||
-    digests.some((name) => expression.test(name)) ||
-    names.some((name) => expression.test(name))
-  );
 }
