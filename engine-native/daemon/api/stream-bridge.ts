@@ -19,6 +19,8 @@ export interface BridgeOptions {
   passEnd: boolean;
   /** Between shim and client. */
   through?: Transform;
+  /** Between client and shim. */
+  input?: Transform;
   /** Awaited after the last output and before the client's connection ends. */
   beforeEnd?: () => Promise<unknown>;
 }
@@ -28,10 +30,11 @@ export function bridge(client: Socket, shim: Socket, options: BridgeOptions): Pr
   const { promise, resolve } = Promise.withResolvers<void>();
   shim.on('error', () => shim.destroy());
   client.on('close', () => shim.destroy());
-  if (options.stdin) client.pipe(shim, { end: false });
+  const input = options.input && options.stdin ? client.pipe(options.input) : client;
+  if (options.stdin) input.pipe(shim, { end: false });
   else client.resume();
   // A client that only closed its sending side still wants the output.
-  client.on('end', () => {
+  input.on('end', () => {
     if (options.stdin && options.passEnd) shim.end();
   });
   const output = options.through ? shim.pipe(options.through) : shim;

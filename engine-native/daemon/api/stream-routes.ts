@@ -1,17 +1,19 @@
 // Routes that stream: attach, exec start, logs, events of one kind or another that outlive a simple answer.
 import { once } from 'node:events';
-import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Container } from '../containers/container.ts';
 import type { ContainerFiles } from '../containers/container-files.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
 import { publishContainer } from '../containers/describe-event.ts';
+import { DetachFilter, parseDetachKeys } from '../containers/detach-keys.ts';
 import type { Exec, ExecRegistry } from '../containers/exec-registry.ts';
 import type { Events } from '../events.ts';
 import { JsonFields } from '../json-fields.ts';
-import { frameOf, type LogRecord, parseMoment } from '../logs/log-records.ts';
-import { readLog } from '../logs/read-log.ts';
+import { frameOf, parseMoment } from '../logs/log-records.ts';
+import type { LogQuery } from '../logs/read-log.ts';
+import { logChunks, logDetails } from '../logs/send-log.ts';
 import { startFailureText } from '../runtime/runtime-failure.ts';
 import type { AttachStreams } from '../runtime/shim.ts';
 import {
@@ -36,6 +38,15 @@ export interface StreamParts {
   events: Events;
 }
 
+const maxTimerMs = 2 ** 31 - 1;
+const wholeLog: LogQuery = {
+  follow: false,
+  tail: undefined,
+  sinceMs: undefined,
+  untilMs: undefined,
+  stdout: true,
+  stderr: true,
+};
 const exitCodeLimitMs = 2_000; // the code follows the last byte at once; a lost one must not hold the stream open
 
 export function streamRoutes(parts: StreamParts): { routes: Route[]; upgrades: UpgradeRoute[] } {
@@ -52,21 +63,56 @@ export function streamRoutes(parts: StreamParts): { routes: Route[]; upgrades: U
   };
 }
 
-async function attachUpgraded(call: UpgradeCall, { registry, events }: StreamParts): Promise<void> {
+async function attachUpgraded(call: UpgradeCall, { registry, events, files }: StreamParts): Promise<void> {
   const container = registry.get(param(call, 'id'));
   const { tty, streams } = attachOptions(container, call.query);
-  const opening = container.attach(streams);
+  const wants = wantedOf(call.query);
+  const keys = parseDetachKeys(call.query.get('detachKeys') ?? '');
+  const opening = wants.stream ? container.attach(streams) : undefined;
   // Before the start there is no stream yet, but the client starts the container only after this answer.
   acceptUpgrade(call.socket, tty);
   publishContainer(events, container, 'attach');
   if (call.head.length > 0) call.socket.unshift(call.head);
+  const detach = () => {
+    publishContainer(events, container, 'detach');
+    call.socket.end();
+  };
   try {
+    if (wants.logs) await writePastLog(container, files, streams, call.socket);
     const shim = await opening;
-    if (call.socket.destroyed) shim.destroy();
-    else await bridge(call.socket, shim, { stdin: streams.stdin, passEnd: true });
+    if (!shim) call.socket.end();
+    else if (call.socket.destroyed) shim.destroy();
+    else
+      await bridge(call.socket, shim, {
+        stdin: streams.stdin,
+        passEnd: true,
+        ...(tty ? { input: new DetachFilter(keys, detach) } : {}),
+      });
   } catch {
     call.socket.end(); // the failed start itself is answered to whoever asked for it
   }
+}
+
+/** Without either, attach streams, as its oldest clients expect. */
+function wantedOf(query: URLSearchParams): { logs: boolean; stream: boolean } {
+  const logs = isSet(query, 'logs');
+  return { logs, stream: isSet(query, 'stream', !logs) };
+}
+
+/** What the container has said so far. A line that comes meanwhile may be shown twice, and none is lost. */
+async function writePastLog(
+  container: Container,
+  files: ContainerFiles,
+  streams: AttachStreams,
+  output: Writable,
+): Promise<void> {
+  if (container.record.hostConfig.LogConfig.Type === 'none') return;
+  const query = { ...wholeLog, stdout: streams.stdout, stderr: streams.stderr };
+  const style = { tty: container.record.config.Tty, timestamps: false, details: '' };
+  const never = new Promise(() => {});
+  const { signal } = new AbortController();
+  for await (const chunk of logChunks(files.logPath(container.id), query, style, never, signal))
+    if (!output.write(chunk)) await drained(output);
 }
 
 function attachOptions(
@@ -88,13 +134,19 @@ function attachOptions(
 }
 
 /** Attach without an upgrade: output only, as one long body. */
-async function attachPlain(call: Call, { registry }: StreamParts): Promise<Reply> {
+async function attachPlain(call: Call, { registry, files }: StreamParts): Promise<Reply> {
   const container = registry.get(param(call, 'id'));
   const { tty, streams } = attachOptions(container, call.query);
-  const opening = container.attach({ ...streams, stdin: false });
+  const wants = wantedOf(call.query);
+  const opening = wants.stream ? container.attach({ ...streams, stdin: false }) : undefined;
   call.response.writeHead(200, { 'Content-Type': tty ? rawStream : multiplexedStream });
   call.response.flushHeaders();
+  if (wants.logs) await writePastLog(container, files, streams, call.response);
   const shim = await opening;
+  if (!shim) {
+    call.response.end();
+    return undefined;
+  }
   call.response.on('close', () => shim.destroy());
   shim.pipe(call.response);
   return undefined;
@@ -117,6 +169,9 @@ async function startExecUpgraded(call: UpgradeCall, { execs }: StreamParts): Pro
   await bridge(call.socket, shim, {
     stdin: exec.attachStdin,
     passEnd: !exec.process.tty,
+    ...(exec.process.tty
+      ? { input: new DetachFilter(exec.detachKeys, () => execs.detach(exec, call.socket)) }
+      : {}),
     ...(exec.process.tty ? {} : { through: exitFilter(exec, execs) }),
     beforeEnd: () => exitCodeKnown(exec),
   });
@@ -203,27 +258,31 @@ async function sendLogs(call: Call, { registry, files }: StreamParts): Promise<R
   if (container.record.hostConfig.LogConfig.Type === 'none')
     throw new AppError('unsupported', 'configured logging driver does not support reading');
   const { Tty } = container.record.config;
-  const toBytes = logWriter(Tty, isSet(query, 'timestamps'));
+  const style = {
+    tty: Tty,
+    timestamps: isSet(query, 'timestamps'),
+    details: isSet(query, 'details') ? logDetails(container) : '',
+  };
   const signal = clientGone(response);
   response.writeHead(200, { 'Content-Type': Tty ? rawStream : multiplexedStream });
   response.flushHeaders();
-  const ended = container.wait('not-running', signal);
-  for await (const records of readLog(files.logPath(container.id), logQuery, ended, signal)) {
-    if (signal.aborted) break;
-    if (records.length > 0 && !response.write(Buffer.concat(records.map(toBytes)))) await drained(response);
-  }
+  const ended = Promise.race([container.wait('not-running', signal), momentPassed(logQuery.untilMs, signal)]);
+  for await (const chunk of logChunks(files.logPath(container.id), logQuery, style, ended, signal))
+    if (!response.write(chunk)) await drained(response);
   response.end();
   return undefined;
 }
 
-function logWriter(tty: boolean, timestamps: boolean): (record: LogRecord) => Buffer {
-  return ({ log, stream, time }) => {
-    const payload = Buffer.from(timestamps ? `${time} ${log}` : log);
-    return tty ? payload : frameOf(stream, payload);
-  };
+/** A follow with an end in the future goes on until then. */
+function momentPassed(untilMs: number | undefined, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (untilMs === undefined) return promise;
+  const timer = setTimeout(resolve, Math.min(Math.max(0, untilMs - Date.now()), maxTimerMs));
+  signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
+  return promise;
 }
 
-function drained(response: ServerResponse): Promise<void> {
+function drained(response: Writable): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   response.once('drain', resolve);
   response.once('close', resolve);

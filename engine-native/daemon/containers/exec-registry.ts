@@ -5,10 +5,11 @@ import { AppError } from '@berth/kit/errors.ts';
 import type { Events } from '../events.ts';
 import { JsonFields } from '../json-fields.ts';
 import type { ProcessSpec } from '../runtime/container-spec.ts';
-import { RuntimeFailure, startFailureExitCode, startFailureText } from '../runtime/runtime-failure.ts';
+import { execFailureExitCode, RuntimeFailure, startFailureText } from '../runtime/runtime-failure.ts';
 import { groupsOf, processEnv } from './build-spec.ts';
 import type { Container } from './container.ts';
 import { publishContainer } from './describe-event.ts';
+import { parseDetachKeys } from './detach-keys.ts';
 import { mergeEnv } from './merge-image-config.ts';
 
 const keptMs = 5 * 60_000; // a client asks for the exit code right after the end; later it is only memory
@@ -21,6 +22,8 @@ export interface Exec {
   attachStdout: boolean;
   attachStderr: boolean;
   privileged: boolean;
+  /** Input that ends a session and not the process. */
+  detachKeys: Buffer;
   pid: number;
   isStarted: boolean;
   isRunning: boolean;
@@ -71,6 +74,7 @@ export class ExecRegistry {
       attachStdout: fields.flag('AttachStdout') ?? false,
       attachStderr: fields.flag('AttachStderr') ?? false,
       privileged: fields.flag('Privileged') ?? false,
+      detachKeys: parseDetachKeys(fields.text('DetachKeys') ?? ''),
       pid: 0,
       isStarted: false,
       isRunning: false,
@@ -106,10 +110,16 @@ export class ExecRegistry {
       );
       return socket;
     } catch (error) {
-      this.finish(exec, startFailureExitCode(error));
+      this.finish(exec, execFailureExitCode(error));
       if (!(error instanceof RuntimeFailure)) throw error;
       throw new AppError(error.code, startFailureText(error), { cause: error });
     }
+  }
+
+  /** The client leaves; the process goes on. */
+  detach(exec: Exec, client: Socket): void {
+    publishContainer(this.#events, exec.container, 'exec_detach', { execID: exec.id });
+    client.end();
   }
 
   /** The first answer counts: the stream's last frame may come before or after `execWait`. */

@@ -1,7 +1,7 @@
 // The processes of a container, as `docker top` shows them: our own table for the default columns, the host's `ps` for anybody else's.
 
 import { AppError } from '@berth/kit/errors.ts';
-import { runCommand } from '@berth/kit/run-command.ts';
+import { type RunResult, runCommand } from '@berth/kit/run-command.ts';
 import { readText } from '../networks/host-network.ts';
 import { cgroupPids } from './cgroup-cleanup.ts';
 
@@ -42,17 +42,23 @@ function clockText(seconds: number): string {
 }
 
 async function askPs(cgroup: string, psArgs: string): Promise<ProcessTable> {
-  const result = await runCommand(['ps', ...psArgs.split(/\s+/).filter((word) => word !== '')], {
-    timeoutMs: psLimitMs,
-  }).catch((cause: unknown) => {
+  const words = psArgs.split(/\s+/).filter((word) => word !== '');
+  const pids = cgroupPids(cgroup).map(String);
+  // By process id first: without a selection ps shows those of its own terminal alone. Some of its options exclude the other.
+  const chosen = await ps([...words, `-q${pids.join(',')}`]);
+  const result = chosen.exitCode === 0 ? chosen : await ps(words);
+  if (result.exitCode !== 0)
+    throw new AppError('bad_request', `ps: ${result.stderr.trim().split('\n')[0] ?? 'failed'}`);
+  return chosenRows(result.stdout.toString('utf8'), new Set(pids));
+}
+
+function ps(args: string[]): Promise<RunResult> {
+  return runCommand(['ps', ...args], { timeoutMs: psLimitMs }).catch((cause: unknown) => {
     throw new AppError('unsupported', 'the host has no "ps" to ask', {
       hint: 'leave out the arguments',
       cause,
     });
   });
-  if (result.exitCode !== 0)
-    throw new AppError('bad_request', `ps: ${result.stderr.trim().split('\n')[0] ?? 'failed'}`);
-  return chosenRows(result.stdout.toString('utf8'), new Set(cgroupPids(cgroup).map(String)));
 }
 
 /** Rows of the container's processes. The last column keeps its spaces. */

@@ -41,6 +41,12 @@ export function startFailureExitCode(error: unknown): number {
   return error.runtimeCode === 'exec_not_executable' ? 126 : 128;
 }
 
+/** The same for an exec: what is neither not found nor found wanting counts as not executable. */
+export function execFailureExitCode(error: unknown): number {
+  const code = startFailureExitCode(error);
+  return code === 128 ? 126 : code;
+}
+
 /** docker's CLI turns these words into its own exit code, so the sentence must hold them. */
 export function startFailureText(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
