@@ -3,11 +3,13 @@
  * from its registry without a push, and what comes from a registry behind it is kept. Needs root and the docker CLI.
  */
 import assert from 'node:assert/strict';
+import { resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { TestEngine } from './engine-harness.ts';
 import { lacks, runOk } from './registry-clients.ts';
 import { ask, freePort, type LayoutImage, makeLayout, TestRegistry } from './registry-harness.ts';
 
+const program = resolve(import.meta.dirname, '../../engine-native/daemon/bin/berth-engine');
 const skip = lacks('docker', 'skopeo');
 const password = 'a password of ci';
 let server: TestEngine;
@@ -28,10 +30,8 @@ before(async () => {
   await server.makeImage();
   client = new TestEngine('brc');
   await client.startDaemon();
-  const { AccountFile } = await import('@berth/engine-daemon/registry/account-file.ts');
-  await new AccountFile(server.root).set('ci', password, [
-    { repositories: '*', actions: ['pull', 'push', 'delete'] },
-  ]);
+  const rights = ['--repo', '*', '--pull', '--push', '--delete'];
+  await runOk(program, ['registry', 'user', 'add', 'ci', '--root', server.root, ...rights], {}, password);
 });
 after(async () => {
   if (skip) return;

@@ -6,6 +6,7 @@ type Loader = () => Promise<Command>;
 export const commandTable: ReadonlyMap<string, Loader> = new Map<string, Loader>([
   ['serve', async () => (await import('./serve.ts')).serve],
   ['certs', async () => (await import('./certs.ts')).certs],
+  ['registry', async () => (await import('./registry.ts')).registry],
   ['version', async () => (await import('./version.ts')).version],
   ['help', async () => (await import('./help.ts')).help],
 ]);

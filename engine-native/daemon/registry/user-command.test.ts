@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, test } from 'node:test';
+import type { Action } from './access.ts';
 import { AccountFile } from './account-file.ts';
-import { runRegistryCommand } from './user-command.ts';
+import { runUserCommand } from './user-command.ts';
 
 let root = '';
 let printed: string[] = [];
@@ -15,15 +16,21 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-const command = (line: string, stdin = 'a long password\n') =>
-  runRegistryCommand(line.split(' '), {
-    root,
-    stdin: Readable.from([Buffer.from(stdin)]),
-    print: (text) => printed.push(text),
-  });
+function command(
+  line: string,
+  repositories: string[] = [],
+  actions: Action[] = [],
+  stdin = 'a long password\n',
+) {
+  return runUserCommand(
+    line.split(' '),
+    { repositories, actions },
+    { root, stdin: Readable.from([Buffer.from(stdin)]), print: (text) => printed.push(text) },
+  );
+}
 
 test('a user is added with the password of stdin, listed and removed', async () => {
-  await command('user add ci --repo team/* --repo base --pull --push');
+  await command('user add ci', ['team/*', 'base'], ['pull', 'push']);
   assert.equal(await new AccountFile(root).isPassword('ci', 'a long password'), true);
   await command('user ls');
   await command('user rm ci');
@@ -37,11 +44,11 @@ test('a user is added with the password of stdin, listed and removed', async () 
 
 test('what is missing or wrong is said, and adds nobody', async () => {
   await assert.rejects(command('user add ci'), /which repositories/);
-  await assert.rejects(command('user add ci --repo a'), /which repositories/);
-  await assert.rejects(command('user add --repo a --pull'), /one user name/);
-  await assert.rejects(command('user add ci --repo a --pull --admin'), /--admin/);
-  await assert.rejects(command('user add ci --repo a --pull', 'short'), /8 to 256/);
-  await assert.rejects(command('user add ci --repo a --pull', 'x'.repeat(2000)), /too long/);
+  await assert.rejects(command('user add ci', ['a']), /which repositories/);
+  await assert.rejects(command('user add', ['a'], ['pull']), /is no command/);
+  await assert.rejects(command('user add ci', ['a'], ['pull'], 'short'), /8 to 256/);
+  await assert.rejects(command('user add ci', ['a'], ['pull'], 'x'.repeat(2000)), /too long/);
+  await assert.rejects(command('user ls all'), /is no command/);
   await assert.rejects(command('team add ci'), /is no command/);
   assert.deepEqual(new AccountFile(root).list(), []);
 });
