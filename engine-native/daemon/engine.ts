@@ -1,6 +1,7 @@
 // Puts the engine's parts together and starts them in order. Called by main.ts and by tests; holds no behaviour of its own.
 import { chmodSync } from 'node:fs';
 import type { Logger } from '@berth/kit/logging.ts';
+import { archiveRoutes } from './api/archive-routes.ts';
 import { buildRoutes } from './api/build-routes.ts';
 import { containerRoutes } from './api/container-routes.ts';
 import { execRoutes } from './api/exec-routes.ts';
@@ -172,6 +173,7 @@ function createServer(
     ...networkRoutes(parts),
     ...volumeRoutes(parts),
     ...imageTransferRoutes(parts),
+    ...archiveRoutes(parts),
     ...imageRoutes(parts),
     ...layerRoutes(parts),
     ...buildRoutes(parts),

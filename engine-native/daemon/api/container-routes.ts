@@ -83,7 +83,7 @@ async function done(work: Promise<unknown>): Promise<Reply> {
 
 async function create(call: Call, parts: ContainerApiParts): Promise<Reply> {
   const request = parseCreate(await readJsonBody(call.request));
-  const container = createContainer(request, call.query.get('name') ?? '', parts);
+  const container = await createContainer(request, call.query.get('name') ?? '', parts);
   return { status: 201, body: { Id: container.id, Warnings: [] } };
 }
 

@@ -1,9 +1,9 @@
 // Berth's own routes: layers and images made of them, without archives and registries. Used by the builder (PROTOCOL.md names no part of it:
 // the shapes are those of apps/clients/engine-types.ts).
 import { AppError } from '@berth/kit/errors.ts';
+import { readSmallFile } from '../archive/read-small-file.ts';
 import { type CommitParts, commitLayer } from '../containers/commit-container.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
-import { readImageFile } from '../images/image-file.ts';
 import type { LayerMeta } from '../images/layer-store.ts';
 import { type PruneParts, pruneImages } from '../images/prune-images.ts';
 import { JsonFields } from '../json-fields.ts';
@@ -93,14 +93,15 @@ async function syncImage(call: Call, { images }: LayerApiParts): Promise<Reply> 
   return { status: 204 };
 }
 
-function sendFile(call: Call, { images, layers }: LayerApiParts): Reply {
+async function sendFile(call: Call, { images, layers, helper }: LayerApiParts): Promise<Reply> {
   const image = images.get(param(call, 'name'));
   const path = call.query.get('path') ?? '';
   if (!path.startsWith('/')) throw new AppError('bad_request', `"${path}" is not an absolute path`);
-  const content = readImageFile(
-    image.config.diffIds.map((diffId) => layers.diffDir(diffId)),
-    path,
-  );
+  const lower = image.config.diffIds.map((diffId) => layers.diffDir(diffId)).toReversed();
+  const content = await readSmallFile({ lower }, path, helper).catch((error: unknown) => {
+    const isMissing = error instanceof AppError && error.code === 'not_found';
+    throw isMissing ? new AppError('not_found', `no file "${path}" in the image`, { cause: error }) : error;
+  });
   call.response.writeHead(200, {
     'Content-Type': 'application/octet-stream',
     'Content-Length': content.length,

@@ -36,15 +36,15 @@ export async function prepareCopy(
   scope: VariableScope,
 ): Promise<PreparedStep> {
   const { run, state } = place;
-  const { layers } = run.parts;
+  const { layers, helper } = run.parts;
   const { line } = instruction;
   const env = state.config.Env;
   const expand = (text: string) => scope.expand(text, env, line);
   const destination = expand(instruction.destination);
   const chown = expand(instruction.chown);
   const chmod = expand(instruction.chmod);
-  const dirs = state.layers.map((diffId) => layers.diffDir(diffId));
-  const owner = chown === '' ? undefined : ownerOf(chown, dirs);
+  const lower = state.layers.map((diffId) => layers.diffDir(diffId)).toReversed();
+  const owner = chown === '' ? undefined : await ownerOf(chown, { lower }, helper);
   const mode = chmod === '' ? undefined : parseMode(chmod);
   const found = await findParts(place, { ...instruction, sources: instruction.sources.map(expand) }, scope);
   const parts = found.map((one) =>

@@ -1,6 +1,7 @@
 // `--chown`: names of users and groups as the stage's own /etc/passwd and /etc/group have them. The files are read, never executed.
 import { AppError } from '@berth/kit/errors.ts';
-import { readImageFile } from '../images/image-file.ts';
+import { readSmallFile } from '../archive/read-small-file.ts';
+import type { ArchiveRoot, Helper } from '../runtime/helper.ts';
 
 export interface Owner {
   uid: number;
@@ -9,38 +10,48 @@ export interface Owner {
 
 const maxId = 2 ** 32 - 2;
 
-/** `layerDirs`: lowest first. */
-export function ownerOf(chown: string, layerDirs: string[]): Owner {
+export async function ownerOf(chown: string, root: ArchiveRoot, helper: Helper): Promise<Owner> {
   const [user = '', group, ...rest] = chown.split(':');
   if (rest.length > 0 || (user === '' && !group)) throw unknownOwner(chown, 'write user or user:group');
-  const account = user === '' ? { id: 0, gid: 0 } : userOf(user, chown, layerDirs);
+  const account = user === '' ? { id: 0, gid: 0 } : await userOf(user, chown, root, helper);
   if (group === undefined || group === '') return { uid: account.id, gid: account.gid };
-  return { uid: account.id, gid: groupOf(group, chown, layerDirs) };
+  return { uid: account.id, gid: await groupOf(group, chown, root, helper) };
 }
 
-function userOf(user: string, chown: string, layerDirs: string[]): { id: number; gid: number } {
+async function userOf(
+  user: string,
+  chown: string,
+  root: ArchiveRoot,
+  helper: Helper,
+): Promise<{ id: number; gid: number }> {
   const id = numeric(user);
   // Docker's rule: a number without a group is both.
   if (id !== undefined) return { id, gid: id };
-  const entry = entryOf('/etc/passwd', user, layerDirs);
+  const entry = await entryOf('/etc/passwd', user, root, helper);
   if (!entry) throw unknownOwner(chown, `can't find uid for user ${user}: no such user in the image`);
   return { id: numeric(entry[2] ?? '') ?? 0, gid: numeric(entry[3] ?? '') ?? 0 };
 }
 
-function groupOf(group: string, chown: string, layerDirs: string[]): number {
+async function groupOf(group: string, chown: string, root: ArchiveRoot, helper: Helper): Promise<number> {
   const id = numeric(group);
   if (id !== undefined) return id;
-  const entry = entryOf('/etc/group', group, layerDirs);
+  const entry = await entryOf('/etc/group', group, root, helper);
   if (!entry) throw unknownOwner(chown, `can't find gid for group ${group}: no such group in the image`);
   return numeric(entry[2] ?? '') ?? 0;
 }
 
-function entryOf(file: string, name: string, layerDirs: string[]): string[] | undefined {
+async function entryOf(
+  file: string,
+  name: string,
+  root: ArchiveRoot,
+  helper: Helper,
+): Promise<string[] | undefined> {
   let text: string;
   try {
-    text = readImageFile(layerDirs, file).toString('utf8');
+    text = (await readSmallFile(root, file, helper)).toString('utf8');
   } catch (error) {
-    if (error instanceof AppError) return undefined;
+    if (error instanceof AppError && ['not_found', 'bad_request', 'too_large'].includes(error.code))
+      return undefined;
     throw error;
   }
   return text

@@ -31,7 +31,7 @@ const headerBytes = 8;
 export async function runContainer(place: StepPlace, request: RunRequest): Promise<string> {
   const { run, log } = place;
   const { parts } = run;
-  const container = create(place, request);
+  const container = await create(place, request);
   const name = container.id.slice(0, 12);
   try {
     giveSecrets(container, request.mounts);
@@ -59,7 +59,7 @@ export class RunFailure extends AppError {
   }
 }
 
-function create({ run, state }: StepPlace, request: RunRequest): Container {
+function create({ run, state }: StepPlace, request: RunRequest): Promise<Container> {
   const parsed = parseCreate({
     Image: '',
     Cmd: request.argv,

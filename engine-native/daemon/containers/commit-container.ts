@@ -10,7 +10,7 @@ import type { ContainerFiles } from './container-files.ts';
 import { diskQuotaBytes } from './parse-create.ts';
 
 /** What the runtime mounts on while a container runs, and takes away again at its end if it had to make it. */
-const mountPoints = ['dev', 'proc', 'sys', 'etc/hosts', 'etc/hostname', 'etc/resolv.conf'];
+export const engineMountPoints = ['dev', 'proc', 'sys', 'etc/hosts', 'etc/hostname', 'etc/resolv.conf'];
 
 export interface CommitParts {
   helper: Helper;
@@ -31,7 +31,7 @@ export async function commitContainer(
   await shim?.pause();
   let layer: LayerMeta;
   try {
-    layer = await layers.receive(await helper.tar(upper, { exclude: shim ? mountPoints : [] }), {});
+    layer = await layers.receive(await helper.tar(upper, { exclude: shim ? engineMountPoints : [] }), {});
   } finally {
     await shim?.resume();
   }

@@ -5,9 +5,11 @@ import { AppError } from '@berth/kit/errors.ts';
 import type { Events } from '../events.ts';
 import type { ImageDefaults } from '../images/image-config.ts';
 import type { Image, ImageStore } from '../images/image-store.ts';
+import type { LayerStore } from '../images/layer-store.ts';
 import { parseExtraHosts } from '../networks/etc-files.ts';
 import type { Networks } from '../networks/networks.ts';
 import { claimVolumes, dropAnonymousVolumes } from '../volumes/claim-volumes.ts';
+import { fillVolumes } from '../volumes/fill-volumes.ts';
 import type { VolumeStore } from '../volumes/volume-store.ts';
 import { resourcesOf } from './build-spec.ts';
 import { Container } from './container.ts';
@@ -23,18 +25,20 @@ import { type CreateRequest, diskQuotaBytes } from './parse-create.ts';
 import { checkResources, parseDeviceRule } from './parse-resources.ts';
 import { mountsOf, planMounts } from './plan-mounts.ts';
 import { randomName } from './random-name.ts';
+import { type RemoveParts, removeContainer } from './remove-container.ts';
 import { capabilitySet } from './security-defaults.ts';
 import { securityOptions } from './security-options.ts';
 import { signalNumber } from './signals.ts';
 import { type UsernsRanges, usernsLabel } from './userns-ranges.ts';
 
-export interface CreateParts {
+export interface CreateParts extends RemoveParts {
   images: ImageStore;
   networks: Networks;
   registry: ContainerRegistry;
   files: ContainerFiles;
   userns: UsernsRanges;
   events: Events;
+  layers: LayerStore;
   volumes: VolumeStore;
 }
 
@@ -46,7 +50,23 @@ export interface RootOfContainer {
   defaults: ImageDefaults;
 }
 
-export function createContainer(
+export async function createContainer(
+  request: CreateRequest,
+  name: string,
+  parts: CreateParts,
+  root?: RootOfContainer,
+): Promise<Container> {
+  const container = register(request, name, parts, root);
+  try {
+    await container.exclusive(() => fillVolumes(container, parts));
+  } catch (error) {
+    await removeContainer(container, parts, { force: false, volumes: true });
+    throw error;
+  }
+  return container;
+}
+
+function register(
   request: CreateRequest,
   name: string,
   parts: CreateParts,

@@ -1,15 +1,8 @@
-// Tests of image names, image ids and of reading files out of layers.
+// Tests of image names and image ids.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { canonicalJson, digestOf, parseImageConfig } from './image-config.ts';
-import { readImageFile } from './image-file.ts';
 import { familiarReference, normaliseReference, parseReference, splitReference } from './references.ts';
-
-const dir = mkdtempSync(join(tmpdir(), 'images-'));
-after(() => rmSync(dir, { recursive: true }));
 
 test('names have one normal form', () => {
   const normal = [
@@ -65,23 +58,4 @@ test('a config with a malformed digest is refused', () => {
     /not a sha256 digest/,
   );
   assert.throws(() => parseImageConfig([]), /must be a JSON object/);
-});
-
-test('a file is the one of the topmost layer, and links stay inside', () => {
-  const [low, high] = [join(dir, 'low'), join(dir, 'high')];
-  for (const layer of [low, high]) mkdirSync(join(layer, 'etc'), { recursive: true });
-  writeFileSync(join(low, 'etc/a'), 'low');
-  writeFileSync(join(low, 'etc/b'), 'only low');
-  writeFileSync(join(high, 'etc/a'), 'high');
-  symlinkSync('/etc/b', join(high, 'absolute'));
-  symlinkSync('../../../../../../../../etc/passwd', join(high, 'escape'));
-  writeFileSync(join(high, 'big'), Buffer.alloc(1024 * 1024 + 1));
-  const read = (path: string) => readImageFile([low, high], path).toString();
-  assert.equal(read('/etc/a'), 'high');
-  assert.equal(read('/etc/b'), 'only low');
-  assert.equal(read('/absolute'), 'only low');
-  assert.throws(() => read('/escape'), /no file "\/escape"/);
-  assert.throws(() => read('/etc'), /not a file/);
-  assert.throws(() => read('/big'), /larger than 1 MiB/);
-  assert.throws(() => read('/etc/a/b'), /no file/);
 });

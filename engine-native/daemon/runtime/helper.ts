@@ -9,6 +9,7 @@ import { openStreamOp, uploadStreamOp } from './stream-op.ts';
 // Each limit keeps a stopped helper from holding a request for ever; the heavy ops walk whole trees.
 const quickLimitMs = 5_000;
 const startLimitMs = 25_000; // the helper itself gives a shim 20 s
+const archiveStatLimitMs = 15_000; // mounts a container's layers and volumes first
 const heavyLimitMs = 600_000;
 
 export interface UntarOptions {
@@ -61,6 +62,27 @@ export interface BridgeRequest {
   address: string;
   address6?: string;
   mtu: number;
+}
+
+/** The files of a container: of one that runs by its shim, of one at rest by its layers (PROTOCOL.md, "root"). */
+export type ArchiveRoot =
+  | { runDir: string }
+  | {
+      lower: string[];
+      upper?: string;
+      work?: string;
+      readonly?: boolean;
+      mounts?: { source: string; target: string; readonly: boolean; subpath?: string }[];
+    };
+
+export interface PathStat {
+  name: string;
+  size: number;
+  /** st_mode. */
+  mode: number;
+  /** RFC 3339. */
+  mtime: string;
+  linkTarget: string;
 }
 
 export class Helper {
@@ -134,6 +156,40 @@ export class Helper {
     await this.#ask('dir.sync', { dir }, heavyLimitMs);
   }
 
+  async archiveStat(root: ArchiveRoot, path: string): Promise<PathStat> {
+    return pathStat(await this.#ask('archive.stat', { root, path }, archiveStatLimitMs));
+  }
+
+  /** A file or folder as a tar; the caller reads the socket to its end, which only a whole archive has (tar-end.ts). */
+  async archiveGet(
+    root: ArchiveRoot,
+    path: string,
+    options: { follow?: boolean; contents?: boolean } = {},
+  ): Promise<{ stat: PathStat; tar: Socket }> {
+    const fields = { root, path, ...options };
+    const { reply, socket } = await openStreamOp(this.#socketPath, 'archive.get', fields);
+    return { stat: pathStat(reply), tar: socket };
+  }
+
+  async archivePut(
+    root: ArchiveRoot,
+    path: string,
+    body: Readable,
+    options: { noSwap: boolean; idLimit?: number; owner?: { uid: number; gid: number } },
+  ): Promise<void> {
+    await uploadStreamOp(this.#socketPath, 'archive.put', { root, path, ...options }, body);
+  }
+
+  /** What `upper` changes in the layers, as records of a kind (A, C, D) and a path, each ended by a NUL; an empty one ends the list. */
+  async changes(lower: string[], upper: string): Promise<Socket> {
+    return (await openStreamOp(this.#socketPath, 'container.changes', { lower, upper })).socket;
+  }
+
+  /** Copies what the layers hold at `path` into an empty volume. */
+  async fillVolume(root: ArchiveRoot, path: string, dest: string): Promise<void> {
+    await this.#ask('volume.fill', { root, path, dest }, heavyLimitMs);
+  }
+
   /** Memory of a volume; nothing happens when it is mounted already. */
   async mountTmpfs(dest: string, options: Record<string, string>, noexec: boolean): Promise<void> {
     await this.#ask('volume.mount', { dest, options, noexec }, quickLimitMs);
@@ -205,4 +261,15 @@ function hexDigest(value: unknown): string {
   const hex = String(value).replace(/^sha256:/, '');
   if (!/^[0-9a-f]{64}$/.test(hex)) throw new AppError('internal', 'the engine helper sent no digest');
   return `sha256:${hex}`;
+}
+
+function pathStat(reply: Record<string, unknown>): PathStat {
+  const mtimeMs = Number(reply['mtime']) * 1000 + Math.floor(Number(reply['mtimeNs']) / 1e6);
+  return {
+    name: String(reply['name']),
+    size: Number(reply['size']),
+    mode: Number(reply['mode']),
+    mtime: new Date(Math.min(Math.max(mtimeMs, -62_135_596_800_000), 253_402_300_799_000)).toISOString(),
+    linkTarget: String(reply['linkTarget'] ?? ''),
+  };
 }

@@ -16,8 +16,12 @@
 #define IN_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 
 int place_open(struct place *place, int root, place_made *made, void *context, struct err *err) {
-    *place = (struct place){
-        .root = root, .parent = -1, .parent_path = malloc(PATH_MAX), .made = made, .context = context};
+    *place = (struct place){.root = root,
+                            .parent = -1,
+                            .parent_path = malloc(PATH_MAX),
+                            .made = made,
+                            .context = context,
+                            .resolve = IN_ROOT};
     struct stat st;
     place->any_setgid = fstat(root, &st) < 0 || (st.st_mode & S_ISGID);
     return place->parent_path ? 0 : err_set(err, ERR_INTERNAL, "out of memory");
@@ -72,12 +76,12 @@ static int make_folder(const struct place *place, char *path, struct err *err);
 
 /* Opens the folder `path`, making what is missing of it. */
 static int open_folder(const struct place *place, char *path, struct err *err) {
-    int fd = open_beneath(place->root, path, O_PATH | O_DIRECTORY, 0, IN_ROOT);
+    int fd = open_beneath(place->root, path, O_PATH | O_DIRECTORY, 0, place->resolve);
     if (fd >= 0 || errno != ENOENT)
         return fd >= 0 ? fd : refuse(path, errno, err);
     if (make_folder(place, path, err) < 0)
         return -1;
-    fd = open_beneath(place->root, path, O_PATH | O_DIRECTORY, 0, IN_ROOT);
+    fd = open_beneath(place->root, path, O_PATH | O_DIRECTORY, 0, place->resolve);
     return fd >= 0 ? fd : refuse(path, errno, err);
 }
 
@@ -121,5 +125,6 @@ int place_parent(struct place *place, const char *path, const char **name, struc
 }
 
 int place_reopen_folder(const struct place *place, const char *path) {
-    return open_beneath(place->root, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, IN_ROOT);
+    return open_beneath(place->root, *path ? path : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0,
+                        place->resolve);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "../lib/err.h"
 #include "tar_format.h"
@@ -15,6 +16,9 @@ struct place {
     char *parent_path; /* of the cached parent; entries come folder by folder */
     int parent;
     bool parent_cached;
+    uint64_t resolve; /* how names are looked up: links stay in the root, or (when set so) may not leave it */
+    bool plain;       /* no layer: ".wh." is a name like any other */
+    bool no_swap;     /* a folder never makes way for something else, nor the other way round */
     bool any_setgid; /* a folder with the set-group-id bit is (or may be) there: children inherit its group */
     place_made *made;
     void *context;

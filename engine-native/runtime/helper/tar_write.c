@@ -138,11 +138,11 @@ static void pax_number(struct pax *pax, const char *key, int64_t value) {
     pax_add(pax, key, text, (size_t)n);
 }
 
-static void finish_header(struct tar_header *header) {
+static void finish_header(struct tar_header *header, uint32_t major, uint32_t minor) {
     memcpy(header->magic, "ustar", 6);
     memcpy(header->version, "00", 2);
-    (void)put_octal(header->major, sizeof header->major, 0);
-    (void)put_octal(header->minor, sizeof header->minor, 0);
+    (void)put_octal(header->major, sizeof header->major, major);
+    (void)put_octal(header->minor, sizeof header->minor, minor);
     (void)put_octal(header->checksum, 7, tar_checksum(header));
     header->checksum[7] = ' ';
 }
@@ -172,7 +172,7 @@ static void fill_header(struct tar_header *h, const struct tar_item *item, struc
         pax_number(pax, "size", (int64_t)item->size);
     if (!put_octal(h->uid, sizeof h->uid, item->uid))
         pax_number(pax, "uid", item->uid);
-    finish_header(h);
+    finish_header(h, item->major, item->minor);
 }
 
 static int write_pax(struct tar_sink *sink, const struct pax *pax, struct err *err) {
@@ -182,7 +182,7 @@ static int write_pax(struct tar_sink *sink, const struct pax *pax, struct err *e
     (void)put_octal(h.gid, sizeof h.gid, 0);
     (void)put_octal(h.mtime, sizeof h.mtime, 0);
     (void)put_octal(h.size, sizeof h.size, pax->len);
-    finish_header(&h);
+    finish_header(&h, 0, 0);
     return tar_sink_write(sink, &h, sizeof h, err) < 0 ||
                    tar_sink_write(sink, pax->data, pax->len, err) < 0 ||
                    tar_write_padding(sink, pax->len, err) < 0

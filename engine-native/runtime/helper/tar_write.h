@@ -41,6 +41,7 @@ struct tar_item {
     const char *link; /* of links, else NULL */
     char type;
     uint32_t mode, uid, gid;
+    uint32_t major, minor; /* of devices */
     uint64_t size;
     int64_t mtime;
     const struct tar_xattr *xattrs; /* sorted by name */

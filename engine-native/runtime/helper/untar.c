@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -67,7 +68,7 @@ static int unnamed_folder(void *state, int fd, const char *path, struct err *err
     const struct untar_options *o = s->options;
     if (o->owner_uid >= 0 && fchown(fd, (uid_t)o->owner_uid, (gid_t)o->owner_gid) < 0)
         return err_sys(err, errno, "cannot set the owner of \"%s\"", path);
-    return remember_folder(s, path, o->has_mtime ? o->mtime : 0, 0);
+    return o->plain ? 0 : remember_folder(s, path, o->has_mtime ? o->mtime : 0, 0);
 }
 
 static void force(const struct untar_options *options, struct tar_entry *entry) {
@@ -110,23 +111,38 @@ static int root_entry(struct untar_state *s, const struct tar_entry *entry) {
 
 /* 1 = done with it (a device that is to be skipped), 0 = go on, -1 = refused. */
 static int check_device(const struct untar_state *s, const struct tar_entry *entry) {
-    bool whiteout = entry->type == '3' && entry->major == 0 && entry->minor == 0;
+    bool whiteout = !s->options->plain && entry->type == '3' && entry->major == 0 && entry->minor == 0;
     if ((entry->type != '3' && entry->type != '4') || whiteout)
         return 0;
     if (s->options->skip_devices)
         return 1;
-    return err_set(s->err, ERR_BAD_REQUEST, "\"%s\" is a device node; layers must not bring any",
-                   entry->path);
+    return err_set(s->err, ERR_BAD_REQUEST, "\"%s\" is a device node; %s must not bring any", entry->path,
+                   s->options->plain ? "a copy" : "layers");
+}
+
+/* As people's archives are: absolute names mean the same below the root, and owners that the container's user
+ * namespace cannot express become its root, as documented for docker cp. */
+static void make_plain(const struct untar_options *options, struct tar_entry *entry) {
+    for (char *name = entry->path; name; name = name == entry->path ? entry->link : NULL)
+        if (name == entry->path || entry->type == '1')
+            memmove(name, name + strspn(name, "/"), strlen(name + strspn(name, "/")) + 1);
+    if (options->id_limit && entry->uid >= options->id_limit)
+        entry->uid = 0;
+    if (options->id_limit && entry->gid >= options->id_limit)
+        entry->gid = 0;
 }
 
 static int one_entry(struct untar_state *s, struct tar_entry *entry) {
     force(s->options, entry);
+    if (s->options->plain)
+        make_plain(s->options, entry);
     int named = place_clean_name(entry->path, s->options->strip, s->err);
     int device = named < 0 ? -1 : check_device(s, entry);
     if (device != 0)
         return device < 0 ? -1 : 0;
     if (named == 0)
-        return s->options->strip ? 0 : root_entry(s, entry);
+        return s->options->strip || (s->options->plain && !s->options->root_metadata) ? 0
+                                                                                      : root_entry(s, entry);
     if (entry->type == '1') {
         int linked = place_clean_name(entry->link, s->options->strip, s->err);
         if (linked <= 0)
@@ -158,6 +174,10 @@ int untar(struct tar_reader *reader, int root, const struct untar_options *optio
     int done = place_open(&s.place, root, unnamed_folder, &s, err);
     /* What an older tree holds is not known. */
     s.place.any_setgid |= !options->fresh_root;
+    s.place.plain = options->plain;
+    s.place.no_swap = options->no_swap;
+    if (options->stay_beneath)
+        s.place.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
     if (done == 0 && options->fresh_root)
         done = unnamed_folder(&s, root, "", err);
     if (done == 0)

@@ -13,8 +13,16 @@ struct untar_options {
     int64_t mtime;
     uint64_t max_bytes, max_files; /* 0 = no limit */
     unsigned strip;                /* leading components cut off every name */
-    bool fresh_root;   /* the root was made for this: it gets owner and time like any other folder */
-    bool skip_devices; /* leave device nodes out instead of refusing the archive */
+    bool fresh_root; /* the root was made for this: it gets owner and time like any other folder */
+    bool plain; /* files for a container, not a layer: whiteout names mean nothing, a leading "/" is cut off,
+                 * the root and folders that are there already stay as they are where the archive does not
+                 * name them */
+    bool stay_beneath;  /* plain: a link that leads out of the root refuses the archive instead of ending at
+                           the root */
+    bool root_metadata; /* plain: an entry of the root sets its owner and mode */
+    bool no_swap;       /* plain: a folder and something else never replace each other */
+    uint32_t id_limit;  /* plain: owners from here on become root, 0 = no limit */
+    bool skip_devices;  /* leave device nodes out instead of refusing the archive */
 };
 
 struct untar_result {

@@ -61,7 +61,11 @@ static int clear_place(const struct node *n, bool *was_whiteout) {
         return errno == ENOENT ? 0 : failed(n, "look at");
     if (S_ISDIR(st.st_mode) && n->entry->type == '5')
         return 1;
-    *was_whiteout = is_whiteout(&st);
+    if (n->place->no_swap && (S_ISDIR(st.st_mode) || n->entry->type == '5'))
+        return err_set(n->err, ERR_BAD_REQUEST, "cannot overwrite %s \"%s\" with %s",
+                       S_ISDIR(st.st_mode) ? "directory" : "non-directory", n->entry->path,
+                       S_ISDIR(st.st_mode) ? "non-directory" : "directory");
+    *was_whiteout = is_whiteout(&st) && !n->place->plain;
     if (tree_remove(n->parent, n->name, n->entry->path, n->err) < 0)
         return -1;
     if (S_ISDIR(st.st_mode) || S_ISLNK(st.st_mode))
@@ -77,7 +81,10 @@ static int set_xattrs(const struct node *n, int fd) {
         if (strncmp(key, prefix, sizeof prefix - 1) != 0)
             continue;
         const char *name = key + sizeof prefix - 1;
-        if (layer_xattr_allowed(name) && fsetxattr(fd, name, value, len, 0) < 0)
+        if (!layer_xattr_allowed(name) || fsetxattr(fd, name, value, len, 0) == 0)
+            continue;
+        /* A tmpfs or a bind has not the attributes that the archive's file system had. */
+        if (!n->place->plain || (errno != EOPNOTSUPP && errno != EPERM))
             return failed(n, "set an extended attribute of");
     }
     return 0;
@@ -202,13 +209,13 @@ static int make_hard_link(const struct node *n) {
     if (slash)
         *slash = '\0';
     const char *name = slash ? slash + 1 : path;
-    auto_close int parent = open_beneath(n->place->root, slash ? path : ".", O_PATH | O_DIRECTORY, 0,
-                                         RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    auto_close int parent =
+        open_beneath(n->place->root, slash ? path : ".", O_PATH | O_DIRECTORY, 0, n->place->resolve);
     if (parent < 0 || fstatat(parent, name, &from, AT_SYMLINK_NOFOLLOW) < 0)
         return err_set(n->err, ERR_BAD_REQUEST,
                        "hard link \"%s\": its target \"%s\" is not in the archive before it", n->entry->path,
                        n->entry->link);
-    if (S_ISDIR(from.st_mode) || is_whiteout(&from))
+    if (S_ISDIR(from.st_mode) || (is_whiteout(&from) && !n->place->plain))
         return err_set(n->err, ERR_BAD_REQUEST, "hard link \"%s\": its target \"%s\" is not a file",
                        n->entry->path, n->entry->link);
     if (fstatat(n->parent, n->name, &to, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -235,19 +242,24 @@ static int make_whiteout(const struct node *n, const char *hidden) {
     return utimensat(n->parent, hidden, times, AT_SYMLINK_NOFOLLOW) < 0 ? failed(n, "set the time of") : 0;
 }
 
+/* A name that says what is hidden. */
+static int make_mark(const struct node *n) {
+    if (strcmp(n->name, OPAQUE) == 0)
+        return set_opaque(n, n->parent, ".");
+    /* The other .wh..wh. names are aufs's bookkeeping, which no other driver reads. */
+    if (strncmp(n->name, ".wh..wh.", 8) == 0)
+        return 0;
+    return make_whiteout(n, n->name + 4);
+}
+
 int untar_node(struct tar_reader *reader, struct place *place, const struct tar_entry *entry,
                struct err *err) {
     struct node n = {.reader = reader, .place = place, .entry = entry, .err = err};
     n.parent = place_parent(place, entry->path, &n.name, err);
     if (n.parent < 0)
         return -1;
-    if (strcmp(n.name, OPAQUE) == 0)
-        return set_opaque(&n, n.parent, ".");
-    /* The other .wh..wh. names are aufs's bookkeeping, which no other driver reads. */
-    if (strncmp(n.name, ".wh..wh.", 8) == 0)
-        return 0;
-    if (strncmp(n.name, WHITEOUT, 4) == 0)
-        return make_whiteout(&n, n.name + 4);
+    if (!place->plain && strncmp(n.name, WHITEOUT, 4) == 0)
+        return make_mark(&n);
     switch (entry->type) {
     case '0':
         return make_file(&n);
