@@ -1,4 +1,5 @@
 // Builds of a test: contexts from a few lines, the docker CLI or the API, on an engine with a base image that has a shell.
+import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
@@ -54,6 +55,29 @@ export class BuildBench {
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }
+  }
+
+  /** Builds and gives the output; fails with what was said when it does not work. */
+  async built(
+    tag: string,
+    dockerfile: string,
+    files: Record<string, string> = {},
+    args: string[] = [],
+  ): Promise<string> {
+    const { code, out, err } = await this.build({ Dockerfile: dockerfile, ...files }, ['-t', tag, ...args]);
+    assert.equal(code, 0, out + err);
+    return out;
+  }
+
+  /** Why it does not build. */
+  async refused(
+    dockerfile: string,
+    files: Record<string, string> = {},
+    args: string[] = [],
+  ): Promise<string> {
+    const { code, err } = await this.build({ Dockerfile: dockerfile, ...files }, args);
+    assert.notEqual(code, 0);
+    return err;
   }
 
   async docker(args: string[], input?: string): Promise<Built> {

@@ -1,12 +1,21 @@
 // A root filesystem with a shell, made of this machine's own dash and coreutils and the libraries they need: a base for builds, without a
 // download. Used by build.test.ts and its kin.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 const programs =
-  'sh cat ls mkdir rm touch chmod chown stat id ln mv cp sleep env readlink sha256sum grep wc sort test true false tr head dd find';
+  'sh echo cat ls mkdir rm touch chmod chown stat id ln mv cp sleep env readlink sha256sum grep wc sort test true false tr head dd find';
 
 /** The tar of the root. */
 export function hostProgramsTar(): Buffer {
@@ -14,6 +23,7 @@ export function hostProgramsTar(): Buffer {
   try {
     for (const folder of ['bin', 'etc', 'tmp', 'root', 'proc', 'sys', 'dev', 'var', 'run'])
       mkdirSync(join(root, folder));
+    chmodSync(join(root, 'tmp'), 0o1777);
     for (const name of programs.split(' ')) addProgram(root, name);
     writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/:/bin/sh\n');
     writeFileSync(join(root, 'etc/group'), 'root:x:0:\nweb:x:33:\napp:x:1001:\n');

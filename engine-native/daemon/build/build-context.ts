@@ -2,7 +2,7 @@
 // Links in it are resolved by the helper inside of it, so none leads out.
 import { closeSync, constants, openSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable, Transform } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '@berth/kit/errors.ts';
 import { decompressed } from '../images/decompress.ts';
@@ -10,6 +10,7 @@ import type { Helper } from '../runtime/helper.ts';
 import { IgnoreRules } from './ignore-file.ts';
 import { findInTree, listTree } from './tree.ts';
 
+const tarBlock = 512;
 const maxTextBytes = 1024 * 1024;
 const entriesATurn = 500; // matching many patterns must not keep other requests waiting
 
@@ -24,7 +25,11 @@ export async function receiveContext(
   dockerfile: string,
   helper: Helper,
 ): Promise<BuildContext> {
-  await helper.untar(dir, await decompressed(body));
+  // A failure of the body reaches the reader of the result.
+  await helper.untar(
+    dir,
+    pipeline(await decompressed(body), completed(), () => {}),
+  );
   const text = await readContextFile(dir, dockerfile, helper);
   if (text === undefined)
     throw new AppError('bad_request', `Cannot locate specified Dockerfile: ${dockerfile.slice(0, 200)}`, {
@@ -35,6 +40,24 @@ export async function receiveContext(
     (await readContextFile(dir, '.dockerignore', helper));
   if (ignore !== undefined) await removeIgnored(dir, new IgnoreRules(ignore), helper);
   return { dir, dockerfile: text };
+}
+
+/**
+ * The docker CLI's tar of a context with a Dockerfile from stdin stops behind the last byte of content: neither padding nor end blocks.
+ * HTTP's own framing has said by then that nothing was lost.
+ */
+function completed(): Transform {
+  let size = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      size += chunk.length;
+      done(null, chunk);
+    },
+    flush(done) {
+      const missing = (tarBlock - (size % tarBlock)) % tarBlock;
+      done(null, missing === 0 ? null : Buffer.alloc(missing + 2 * tarBlock));
+    },
+  });
 }
 
 async function readContextFile(dir: string, path: string, helper: Helper): Promise<string | undefined> {
