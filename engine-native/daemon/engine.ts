@@ -4,6 +4,7 @@ import type { Logger } from '@berth/kit/logging.ts';
 import { archiveRoutes } from './api/archive-routes.ts';
 import { buildRoutes } from './api/build-routes.ts';
 import { containerRoutes } from './api/container-routes.ts';
+import { diskUsageRoutes } from './api/disk-usage-routes.ts';
 import { execRoutes } from './api/exec-routes.ts';
 import { imageRoutes } from './api/image-routes.ts';
 import { imageTransferRoutes } from './api/image-transfer-routes.ts';
@@ -177,6 +178,7 @@ function createServer(
     ...imageRoutes(parts),
     ...layerRoutes(parts),
     ...buildRoutes(parts),
+    ...diskUsageRoutes(parts),
   ];
   return new ApiServer(routes, streams.upgrades, log);
 }

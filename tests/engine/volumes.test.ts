@@ -416,3 +416,75 @@ test('volumes survive a restart of the daemon, and one with a damaged record kee
     'users of the host cannot reach programs in volumes (CVE-2021-41091)',
   );
 });
+
+describe('what it all takes on disk', () => {
+  test('ps -s and inspect --size tell what a container wrote and what its image adds', async () => {
+    const text = 'x'.repeat(5_000);
+    const name = `w${randomBytes(3).toString('hex')}`;
+    await docker(
+      'run',
+      '--name',
+      name,
+      '-v',
+      '/anon',
+      'guest',
+      '/guest',
+      'write',
+      '/tmp/f',
+      text,
+      ',',
+      'write',
+      '/anon/g',
+      text,
+    );
+    const [size] = JSON.parse(await docker('inspect', '-s', name)) as {
+      SizeRw: number;
+      SizeRootFs: number;
+    }[];
+    assert.equal(size?.SizeRw, 5_000);
+    const image = Number(await docker('image', 'inspect', '-f', '{{.Size}}', 'guest'));
+    assert.equal(size?.SizeRootFs, image + 5_000);
+    assert.match(
+      await docker('ps', '-as', '--filter', `name=${name}`, '--format', '{{.Size}}'),
+      /^5kB \(virtual [\d.]+[kM]B\)\n$/,
+    );
+    await docker('rm', '-v', name);
+  });
+
+  test('system df counts a shared layer once and finds every volume, and system prune frees what nobody uses', async () => {
+    const id = (await docker('create', '-v', 'big:/v', 'guest', '/guest', 'id')).trim();
+    writeFileSync(join(engine.root, 'volumes/big/_data/f'), Buffer.alloc(50_000, 1));
+    const { status } = await rawRequest(engine.socketPath, 'POST', '/berth/images', {
+      config: { architecture: 'amd64', os: 'linux', config: { Labels: { second: '1' } } },
+      layers: [engine.layer],
+      tags: ['second'],
+    });
+    assert.equal(status, 201);
+    const { body } = await rawRequest(engine.socketPath, 'GET', '/system/df');
+    const df = JSON.parse(body.toString()) as {
+      LayersSize: number;
+      Images: { Size: number; SharedSize: number; Containers: number }[];
+      Containers: { Id: string }[];
+      Volumes: { Name: string; UsageData: { Size: number; RefCount: number } }[];
+    };
+    assert.equal(df.Images.length, 2);
+    for (const image of df.Images)
+      assert.deepEqual([image.Size, image.SharedSize], [df.LayersSize, df.LayersSize]);
+    assert.deepEqual(
+      df.Containers.map(({ Id }) => Id),
+      [id],
+    );
+    const [volume] = df.Volumes.filter(({ Name }) => Name === 'big');
+    assert.ok((volume?.UsageData.Size ?? 0) >= 50_000 && (volume?.UsageData.Size ?? 0) < 60_000);
+    assert.equal(volume?.UsageData.RefCount, 1);
+    const shown = await docker('system', 'df');
+    assert.match(shown, /^Images +2 +1 /m);
+    assert.match(shown, /^Containers +1 +0 +0B +0B/m);
+    assert.match(shown, /^Local Volumes +1 +1 +\d+\.?\d*kB +0B/m);
+    assert.match(await docker('system', 'df', '-v'), /^big +1 +\d+\.?\d*kB$/m);
+    await docker('rmi', 'second');
+    assert.match(await docker('system', 'prune', '-f', '--volumes'), new RegExp(id));
+    assert.equal(await docker('volume', 'ls', '-q'), 'big\n', 'a named volume is nobody’s rubbish');
+    await docker('volume', 'rm', 'big');
+  });
+});

@@ -19,6 +19,7 @@ import {
 } from '../containers/stop-container.ts';
 import { topContainer } from '../containers/top.ts';
 import { updateContainer } from '../containers/update-container.ts';
+import { containerSize } from '../disk-usage/container-size.ts';
 import type { Events } from '../events.ts';
 import {
   type Call,
@@ -46,9 +47,12 @@ export function containerRoutes(parts: ContainerApiParts): Route[] {
     { method: 'POST', pattern: '/containers/create', handle: (call) => create(call, parts) },
     { method: 'GET', pattern: '/containers/json', handle: (call) => list(call, parts) },
     { method: 'POST', pattern: '/containers/prune', handle: (call) => prune(call, parts) },
-    on('GET', '/json', (container) => ({
+    on('GET', '/json', async (container, { query }) => ({
       status: 200,
-      body: inspectContainer(container, parts.files, parts.networks),
+      body: {
+        ...inspectContainer(container, parts.files, parts.networks),
+        ...(isSet(query, 'size') ? await containerSize(container, parts) : {}),
+      },
     })),
     on('POST', '/start', (container) => start(container, parts)),
     on('POST', '/stop', (container, call) => stop(container, call, parts)),
@@ -87,14 +91,18 @@ async function create(call: Call, parts: ContainerApiParts): Promise<Reply> {
   return { status: 201, body: { Id: container.id, Warnings: [] } };
 }
 
-function list({ query }: Call, { registry, networks }: ContainerApiParts): Reply {
+async function list({ query }: Call, parts: ContainerApiParts): Promise<Reply> {
+  const { registry, networks } = parts;
   const chosen = selectContainers(registry.list(), {
     all: isSet(query, 'all'),
     filters: query.get('filters'),
     limit: numberOf(query, 'limit') ?? 0,
     find: (nameOrId) => registry.get(nameOrId),
   });
-  return { status: 200, body: chosen.map((container) => summariseContainer(container, networks)) };
+  const summaries = chosen.map((container) => summariseContainer(container, networks));
+  if (!isSet(query, 'size')) return { status: 200, body: summaries };
+  const sizes = await Promise.all(chosen.map((container) => containerSize(container, parts)));
+  return { status: 200, body: summaries.map((summary, index) => ({ ...summary, ...sizes[index] })) };
 }
 
 async function start(container: Container, parts: ContainerApiParts): Promise<Reply> {

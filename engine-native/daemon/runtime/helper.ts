@@ -141,9 +141,14 @@ export class Helper {
     return { files: Number(reply['files']), bytes: Number(reply['bytes']) };
   }
 
-  async usage(dir: string): Promise<{ bytes: number; files: number }> {
+  /** `bytes` on disk, `content`: the files' lengths. */
+  async usage(dir: string): Promise<{ bytes: number; content: number; files: number }> {
     const reply = await this.#ask('dir.usage', { dir }, heavyLimitMs);
-    return { bytes: Number(reply['bytes']), files: Number(reply['files']) };
+    return {
+      bytes: Number(reply['bytes']),
+      content: Number(reply['content']),
+      files: Number(reply['files']),
+    };
   }
 
   async remove(dir: string): Promise<void> {

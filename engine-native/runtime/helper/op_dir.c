@@ -16,6 +16,7 @@ int op_dir_usage(struct op_call *call, struct json_out *reply, struct err *err) 
     if (fd < 0 || tree_measure(fd, path, &usage, err) < 0)
         return -1;
     json_put_uint(reply, "bytes", usage.bytes);
+    json_put_uint(reply, "content", usage.content);
     json_put_uint(reply, "files", usage.files);
     return 0;
 }

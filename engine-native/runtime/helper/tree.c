@@ -124,8 +124,10 @@ static int measure_entry(struct measure *m, int dir, const char *name, unsigned 
                    : inode_set_add(&m->seen, st.st_dev, st.st_ino, NULL, NULL);
     if (seen < 0)
         return err_set(m->err, ERR_INTERNAL, "out of memory");
-    if (!seen)
+    if (!seen) {
         m->usage->bytes += (uint64_t)st.st_blocks * 512;
+        m->usage->content += S_ISDIR(st.st_mode) ? 0 : (uint64_t)st.st_size;
+    }
     if (!S_ISDIR(st.st_mode))
         return 0;
     int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

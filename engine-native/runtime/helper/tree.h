@@ -14,8 +14,9 @@
 int tree_remove(int parent, const char *name, const char *label, struct err *err);
 
 struct tree_usage {
-    uint64_t bytes; /* disk blocks in use, a hard-linked file once */
-    uint64_t files; /* everything below the root: files, folders, links */
+    uint64_t bytes;   /* disk blocks in use, a hard-linked file once */
+    uint64_t content; /* lengths of files and links, a hard-linked file once */
+    uint64_t files;   /* everything below the root: files, folders, links */
 };
 
 /* Takes over fd, a readable directory. */
