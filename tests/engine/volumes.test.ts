@@ -1,5 +1,6 @@
 // Volumes and mounts as users of the docker CLI meet them, through the real engine.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -296,6 +297,35 @@ describe('mounts of a container', () => {
     assert.equal(await docker('volume', 'ls', '-q'), '');
     assert.equal(await docker('ps', '-aq'), '');
   });
+});
+
+test('a mount that the host makes below a bind is seen by a slave, not by a private one, and one that cannot be is refused', async () => {
+  const dir = join(engine.dir, 'passed on');
+  const sub = join(dir, 'sub');
+  mkdirSync(dir);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'berth-test', dir]);
+  try {
+    assert.match(
+      (await refused('run', '--rm', '-v', `${dir}:/s:rslave`, 'guest', '/guest', 'id')).stderr,
+      /is mounted on .*passed on but it is not a shared or slave mount/,
+    );
+    execFileSync('mount', ['--make-shared', dir]);
+    mkdirSync(sub);
+    const slave = (
+      await docker('run', '-d', '-v', `${dir}:/s:rslave`, 'guest', '/guest', 'sleep', '60000')
+    ).trim();
+    const own = (await docker('run', '-d', '-v', `${dir}:/s`, 'guest', '/guest', 'sleep', '60000')).trim();
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'berth-test', sub]);
+    writeFileSync(join(sub, 'late'), '');
+    assert.equal(await docker('exec', slave, '/guest', 'list', '/s/sub'), 'late\n');
+    assert.equal(await docker('exec', own, '/guest', 'list', '/s/sub'), '');
+    const flat = ['--mount', `type=bind,src=${dir},dst=/s,bind-recursive=disabled`];
+    assert.equal(await guest('-v', `${dir}:/s`, 'guest', '/guest', 'list', '/s/sub'), 'late\n');
+    assert.equal(await guest(...flat, 'guest', '/guest', 'list', '/s/sub'), '');
+    await docker('rm', '-f', slave, own);
+  } finally {
+    execFileSync('umount', ['-R', dir]);
+  }
 });
 
 describe('volumes with options', () => {

@@ -1,11 +1,12 @@
 // Makes what the mounts of a new container need: volumes that are not there, names for anonymous ones, folders for `-v /source:…`.
 // Called by create-container.ts. What it made for a container that then fails is the caller's to give back.
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { HostConfig, MountRequest } from '../containers/container-config.ts';
 import type { MountPoint } from '../containers/mount-point.ts';
 import { invalid } from '../containers/parse-mount-request.ts';
+import { checkPropagation } from './check-propagation.ts';
 import type { VolumeStore } from './volume-store.ts';
 
 /** The mounts with every volume's name filled in. */
@@ -46,7 +47,9 @@ function asBadRequest(error: unknown): unknown {
 }
 
 /** As Docker does: a missing source of `-v` becomes a folder, one of `--mount` is an error. */
-function prepareSource({ source }: MountPoint, request: MountRequest | undefined): void {
+function prepareSource({ source, propagation }: MountPoint, request: MountRequest | undefined): void {
+  if (!['', 'private', 'rprivate'].includes(propagation))
+    checkPropagation(source, propagation, readFileSync('/proc/self/mountinfo', 'utf8'));
   if (statSync(source, { throwIfNoEntry: false })) return;
   if (request && request.BindOptions?.CreateMountpoint !== true)
     throw invalid('bind', `bind source path does not exist: ${source}`);
