@@ -9,13 +9,14 @@ import { parseArgs } from 'node:util';
 import { type Engine, isInstalled, makeRootfs, startBerth, startDockerd } from './engines.ts';
 import { builds, copies, transfers } from './files.ts';
 import { ociRuntimes } from './oci.ts';
+import { registryTransfers } from './registries.ts';
 import { renderReport, renderRows } from './report.ts';
 import { memory, type Row, starts } from './scenarios.ts';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '20' },
-    only: { type: 'string', default: 'starts,memory,oci,builds,copies' },
+    only: { type: 'string', default: 'starts,memory,oci,builds,copies,registry' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -78,6 +79,7 @@ try {
     for (const engine of engines) registries.push(await startRegistry(engine));
     return [...copied, ...(await transfers(engines, () => `127.0.0.1:${registryPort}`))];
   });
+  await part('registry', () => registryTransfers(work, Math.ceil(rounds / 4)));
 } finally {
   for (const child of registries) child.kill('SIGTERM');
   for (const engine of engines) await engine.stop();
