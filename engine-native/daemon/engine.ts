@@ -188,8 +188,9 @@ async function startRegistry({ registry, root }: EngineConfig, parts: Parts) {
   if (!registry) return undefined;
   const starter = await import('./registry/start-registry.ts');
   const { imageSources } = await import('./registry/image-sources.ts');
-  const { blobs, log } = parts;
-  return starter.startRegistry(registry, { root, blobs, log, ...imageSources(parts) });
+  const { blobs, log, quota } = parts;
+  const makeRoom = (bytes: number) => quota.makeRoom(bytes);
+  return starter.startRegistry(registry, { root, blobs, log, makeRoom, ...imageSources(parts) });
 }
 
 /** First of all: an address that is taken must stop the start before anything is touched. Its clients wait for the server. */

@@ -1,5 +1,6 @@
 // A registry of its own for a test, in this process, with a small image to push; and raw HTTP requests to it.
 // `close` stops it and removes its folder.
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http';
@@ -38,16 +39,25 @@ export class TestRegistry {
   readonly blobs: FolderBlobStore;
   readonly accounts: AccountFile;
   readonly #agent = new Agent({ keepAlive: true });
+  readonly #hasDisk: boolean;
   #running: RunningRegistry | undefined;
 
-  constructor() {
+  /** `diskSize`: on a disk of its own of that size (`4m`), to be filled. Needs root. */
+  constructor(diskSize?: string) {
     this.dir = mkdtempSync(join(tmpdir(), 'registry-test-'));
+    if (diskSize !== undefined)
+      execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${diskSize}`, 'tmpfs', this.dir]);
+    this.#hasDisk = diskSize !== undefined;
     this.blobs = new FolderBlobStore(this.dir);
     this.accounts = new AccountFile(this.dir);
   }
 
-  static async start(more: Partial<RegistryConfig> = {}, sources: Sources = {}): Promise<TestRegistry> {
-    const registry = new TestRegistry();
+  static async start(
+    more: Partial<RegistryConfig> = {},
+    sources: Sources = {},
+    diskSize?: string,
+  ): Promise<TestRegistry> {
+    const registry = new TestRegistry(diskSize);
     try {
       await registry.#start(more, sources);
     } catch (error) {
@@ -95,6 +105,7 @@ export class TestRegistry {
   close(): void {
     this.#agent.destroy();
     this.#running?.close();
+    if (this.#hasDisk) execFileSync('umount', ['--lazy', this.dir]);
     rmSync(this.dir, { recursive: true, force: true });
   }
 }

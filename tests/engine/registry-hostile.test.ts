@@ -274,6 +274,28 @@ test('a tag and a manifest are there after their push was acknowledged and the d
   }
 });
 
+test('on a full disk a push is refused with a sentence, leaves nothing, and the registry goes on', async () => {
+  const small = await TestRegistry.start({}, {}, '4m');
+  try {
+    const whole = Buffer.alloc(6_000_000, 'f');
+    for (const begin of [true, false]) {
+      const upload = (await small.ask('POST', '/v2/full/blobs/uploads/')).headers.location ?? '';
+      const refused = begin
+        ? await small.ask('PATCH', upload, { body: whole })
+        : await small.ask('POST', `/v2/full/blobs/uploads/?digest=${sha256(whole)}`, { body: whole });
+      assert.deepEqual([refused.status, codesOf(refused)], [507, ['UNKNOWN']]);
+      assert.match(refused.text, /no space left/);
+      await small.ask('DELETE', upload);
+    }
+    assert.deepEqual(readdirSync(join(small.dir, 'blobs', 'uploads')), []);
+    const body = 'fits';
+    const path = `/v2/full/blobs/uploads/?digest=${sha256(body)}`;
+    assert.equal((await small.ask('POST', path, { body })).status, 201);
+  } finally {
+    small.close();
+  }
+});
+
 test('garbage on the line gets a bad request and no more', async () => {
   const [host = '', port = ''] = registry.address.split(':');
   const socket = connect(Number(port), host);

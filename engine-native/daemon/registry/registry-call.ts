@@ -1,6 +1,7 @@
 // What a route of the registry is given and gives back, and the small things they share: answers, request bodies, pages.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
+import { AppError } from '@berth/kit/errors.ts';
 import type { BlobStore } from '../content/blob-store.ts';
 import type { Action } from './access.ts';
 import { RegistryError } from './registry-error.ts';
@@ -17,6 +18,8 @@ export interface RegistryParts {
   /** The engine's own images, which are in no repository. */
   upstream: Upstream;
   proxy: ProxiedRepositories;
+  /** Throws `no_space` when so many bytes more would go over the engine's quota. */
+  makeRoom: (bytes: number) => Promise<void>;
 }
 
 export interface RegistryCall {
@@ -90,7 +93,31 @@ export function pageOf(
   };
 }
 
-/** The body as a stream of its own: whoever stops reading it in the middle must not close the connection that the answer takes. */
+/**
+ * The body as a stream of its own. Whoever stops reading it in the middle must not close the connection that the answer takes: the
+ * rest is read and thrown away.
+ */
 export function bodyOf(request: IncomingMessage): Readable {
-  return Readable.from(request.iterator({ destroyOnReturn: false }), { objectMode: false });
+  const body = new Readable({
+    read() {
+      request.resume();
+    },
+    destroy(error, done) {
+      request.off('data', take);
+      request.resume();
+      done(error);
+    },
+  });
+  const take = (chunk: Buffer) => {
+    if (!body.push(chunk)) request.pause();
+  };
+  request.on('data', take);
+  const gone = () => body.destroy(new AppError('bad_request', 'the client left in the middle of its body'));
+  request.on('end', () => body.push(null));
+  request.on('error', gone);
+  request.on('close', () => {
+    if (!request.readableEnded) gone();
+  });
+  if (request.destroyed) gone(); // it left while its token was looked at
+  return body;
 }

@@ -140,11 +140,13 @@ export class RegistryServer {
         'registry request failed',
       );
     if (response.headersSent) return void response.destroy(); // its reader must see that it is not whole
-    const closing: Record<string, string> = request.complete ? {} : { Connection: 'close' };
-    answer(response, status, { ...headers, ...closing }, body);
+    answer(response, status, headers, body);
     if (request.complete) return;
+    // Not closed at once: that would take the answer away from a client that is still sending.
     request.resume();
-    setTimeout(() => request.destroy(), drainLimitMs).unref();
+    setTimeout(() => {
+      if (!request.complete) request.destroy();
+    }, drainLimitMs).unref();
   }
 }
 

@@ -23,6 +23,8 @@ export interface RegistryStartParts {
   log: Logger;
   /** The engine's own images. */
   exportTagged?: ExportTagged;
+  /** Asked before content comes; without it only the disk is the limit. */
+  makeRoom?: (bytes: number) => Promise<void>;
   /** Needed where other registries are proxied. */
   pullThrough?: PullThrough;
 }
@@ -50,7 +52,13 @@ export async function startRegistry(
   const repositories = new RepositoryStore(root);
   const upstream = parts.exportTagged ? new EngineImages(parts.exportTagged) : noUpstream;
   const proxy = makeProxy(config, repositories, parts);
-  const server = new RegistryServer({ blobs, repositories, key, upstream, proxy }, authority, log, tls);
+  const { makeRoom = async () => {} } = parts;
+  const server = new RegistryServer(
+    { blobs, repositories, key, upstream, proxy, makeRoom },
+    authority,
+    log,
+    tls,
+  );
   const port = await listen(server, config);
   const upkeep = setInterval(() => {
     const renewed = readTls(config);

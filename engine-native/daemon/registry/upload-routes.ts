@@ -1,6 +1,7 @@
 // Blobs on their way in: one request, POST and PUT, or chunks; mounts from another repository; status and cancelling.
 // Registered by registry-server.ts. An upload belongs to the repository that it was begun in: its address is signed.
 import type { IncomingMessage } from 'node:http';
+import { systemCode } from '@berth/kit/errors.ts';
 import type { Upload } from '../content/blob-store.ts';
 import { isDigest, isDigestAlgorithm } from '../content/digest.ts';
 import { checkDigest } from './blob-routes.ts';
@@ -71,6 +72,7 @@ async function mountBlob(call: RegistryCall, parts: RegistryParts, digest: strin
 async function takeWhole(call: RegistryCall, parts: RegistryParts, digest: string): Promise<void> {
   const { request, name, response } = call;
   const size = lengthOf(request);
+  await parts.makeRoom(size ?? 0);
   await parts.blobs.put(bodyOf(request), { digest, ...(size === undefined ? {} : { size }) });
   await parts.repositories.linkBlob(name, digest);
   answer(response, 201, blobHeaders(name, digest));
@@ -84,7 +86,7 @@ async function status(call: RegistryCall, parts: RegistryParts): Promise<void> {
 async function appendChunk(call: RegistryCall, parts: RegistryParts): Promise<void> {
   const upload = await findUpload(call, parts);
   checkChunk(call, upload, parts);
-  await upload.append(bodyOf(call.request));
+  await takeBody(call, upload, parts);
   answer(call.response, 202, uploadHeaders(call.name, upload, parts));
 }
 
@@ -95,10 +97,21 @@ async function finish(call: RegistryCall, parts: RegistryParts): Promise<void> {
   if (!isDigest(wanted))
     throw new RegistryError('DIGEST_INVALID', 'the closing request names no sha256 or sha512 "digest"');
   checkChunk(call, upload, parts);
-  if (lengthOf(request) !== 0) await upload.append(bodyOf(request));
+  if (lengthOf(request) !== 0) await takeBody(call, upload, parts);
   await upload.finish(wanted);
   await parts.repositories.linkBlob(name, wanted);
   answer(response, 201, blobHeaders(name, wanted));
+}
+
+/** On a full disk the upload is given up: what it holds is the room that everybody else lacks. */
+async function takeBody({ request }: RegistryCall, upload: Upload, parts: RegistryParts): Promise<void> {
+  await parts.makeRoom(lengthOf(request) ?? 0);
+  try {
+    await upload.append(bodyOf(request));
+  } catch (error) {
+    if (systemCode(error) === 'ENOSPC') await upload.cancel();
+    throw error;
+  }
 }
 
 async function cancel(call: RegistryCall, parts: RegistryParts): Promise<void> {
