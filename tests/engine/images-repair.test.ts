@@ -185,6 +185,9 @@ describe('a full disk', () => {
       await docker('pull', name('v2'));
       assert.equal(existsSync(layerDir(images[0]?.layers[0]?.diffId ?? '')), false);
       assert.equal(existsSync(layerDir(images[1]?.layers[0]?.diffId ?? '')), true);
+      const tar = makeTar([{ name: 'big', content: randomBytes(8 * mib) }]);
+      await assert.rejects(engine.client.makeLayer(Readable.from([tar]), {}), /more than|larger|quota/);
+      assert.deepEqual(unfinished(), []);
     } finally {
       delete engine.settings['BERTH_ENGINE_DISK_QUOTA'];
       await engine.stopDaemon('SIGTERM');

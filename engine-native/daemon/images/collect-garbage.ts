@@ -22,6 +22,8 @@ export interface GarbageParts {
   cachedLayers: () => ReadonlySet<string>;
   /** How long what nobody names yet is left alone, in milliseconds. */
   graceMs: number;
+  /** Also what was compressed for pushes and can be compressed again: when the disk is full. */
+  dropsOwnBlobs?: boolean;
   log: Logger;
 }
 
@@ -104,11 +106,19 @@ async function sweepBlobs(parts: GarbageParts, released: ReadonlySet<string>): P
 
 const staleUploadMs = 24 * 3_600_000; // a pull that was cut off goes on where it stopped, for a day
 
-async function neededBlobs({ images, layers, blobs, blobRoots }: GarbageParts): Promise<Set<string>> {
+async function neededBlobs({
+  images,
+  layers,
+  blobs,
+  blobRoots,
+  dropsOwnBlobs = false,
+}: GarbageParts): Promise<Set<string>> {
   const needed = new Set<string>();
-  for (const diffId of layers.list()) for (const { digest } of layers.blobsOf(diffId)) needed.add(digest);
+  const stays = ({ isOwn }: { isOwn: boolean }) => !(isOwn && dropsOwnBlobs);
+  for (const diffId of layers.list())
+    for (const { digest } of layers.blobsOf(diffId).filter(stays)) needed.add(digest);
   for (const image of images.list()) {
-    for (const { digest, manifest } of images.originsOf(image.id)) {
+    for (const { digest, manifest } of images.originsOf(image.id).filter(stays)) {
       needed.add(digest);
       needed.add(manifest);
       for (const named of await namedBy(blobs, manifest)) needed.add(named);

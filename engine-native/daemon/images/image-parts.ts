@@ -50,6 +50,7 @@ export function assembleImages(
     graceMs: settings.graceMs,
   };
   const quota = new StoreQuota(settings.quotaBytes, { ...stores, registry, log });
+  layers.limit = () => quota.limit();
   return { ...stores, quota };
 }
 

@@ -40,6 +40,8 @@ export interface LayerBlob {
 const syncRetryMs = 1_000; // the helper may be restarting; a layer stays usable without its mark until the next power loss
 
 export class LayerStore {
+  /** What a layer may unpack to; the disk quota sets it. */
+  limit: () => Promise<{ maxBytes?: number }> = () => Promise.resolve({});
   readonly #dir: string;
   readonly #helper: Helper;
   readonly #blobs: BlobStore;
@@ -89,11 +91,6 @@ export class LayerStore {
     if (this.has(diffId)) writeJson(this.#blobsFile(diffId), [...others, blob]);
   }
 
-  forgetBlob(diffId: string, digest: string): void {
-    const others = this.blobsOf(diffId).filter((blob) => blob.digest !== digest);
-    if (this.has(diffId)) writeJson(this.#blobsFile(diffId), others);
-  }
-
   /** The folder overlayfs uses. */
   diffDir(diffId: string): string {
     return join(this.#dir, hexOf(diffId), 'diff');
@@ -109,18 +106,14 @@ export class LayerStore {
   async receive(body: Readable, options: UntarOptions): Promise<LayerMeta> {
     return this.#inTemporary(async (temporary) => {
       const diff = join(temporary, 'diff');
-      await this.#helper.untar(diff, body, options);
+      await this.#helper.untar(diff, body, withLimit(options, await this.limit()));
       const { sha256, size, files, bytes } = await this.#helper.digest(diff);
       return { diffId: sha256, size, files, bytes };
     });
   }
 
   /** Unpacks a tar whose digest is known from an image config; refuses another one. */
-  async receiveVerified(
-    body: Readable,
-    diffId: string,
-    options: { maxBytes?: number } = {},
-  ): Promise<LayerMeta> {
+  async receiveVerified(body: Readable, diffId: string): Promise<LayerMeta> {
     return this.#inTemporary(async (temporary) => {
       let size = 0;
       const counted = metered(body, (total) => {
@@ -128,7 +121,7 @@ export class LayerStore {
       });
       const { sha256, bytes, files } = await this.#helper.untar(join(temporary, 'diff'), counted, {
         devices: 'skip', // other people's base images carry a /dev that every container hides with its own
-        ...options,
+        ...(await this.limit()),
       });
       if (sha256 !== diffId)
         throw new AppError('bad_request', `layer "${diffId}" has the digest "${sha256}"`, {
@@ -323,6 +316,11 @@ export class LayerStore {
   #durableFile(diffId: string): string {
     return join(this.#dir, hexOf(diffId), 'durable');
   }
+}
+
+function withLimit(options: UntarOptions, { maxBytes }: { maxBytes?: number }): UntarOptions {
+  if (maxBytes === undefined) return options;
+  return { ...options, maxBytes: Math.min(maxBytes, options.maxBytes ?? maxBytes) };
 }
 
 function hexOf(diffId: string): string {

@@ -237,7 +237,7 @@ class LayerPull {
   }
 
   async #unpack(layer: ImageManifest['layers'][number], diffId: string, signal: AbortSignal): Promise<void> {
-    const { layers, blobs, quota } = this.#parts;
+    const { layers, blobs } = this.#parts;
     signal.throwIfAborted();
     if (!layers.isWhole(diffId)) {
       const blob = blobs.open(layer.digest);
@@ -245,7 +245,7 @@ class LayerPull {
         this.#request.progress.bar(shortId(layer.digest), 'Extracting', current, layer.size),
       );
       try {
-        await layers.receiveVerified(await decompressed(watched), diffId, await quota.limit());
+        await layers.receiveVerified(await decompressed(watched), diffId);
       } finally {
         blob.destroy();
       }

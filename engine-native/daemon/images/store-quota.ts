@@ -40,7 +40,8 @@ export class StoreQuota {
   /** What a single layer may still unpack to. */
   async limit(): Promise<{ maxBytes?: number }> {
     if (this.#limitBytes === 0) return {};
-    return { maxBytes: Math.max(1, this.#limitBytes - (await this.used())) };
+    await this.makeRoom(1);
+    return { maxBytes: this.#limitBytes - (await this.used()) };
   }
 }
 
