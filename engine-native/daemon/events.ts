@@ -41,6 +41,10 @@ export class Events {
     return this.#kept.filter((event) => event.timeNano / 1e6 >= sinceMs);
   }
 
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
   subscribe(listener: (event: EngineEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

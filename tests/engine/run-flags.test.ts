@@ -1,7 +1,8 @@
 // The flags of docker run and create, through the real docker CLI: what a container may use, who it is, and what is refused.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually, TestEngine } from './engine-harness.ts';
 
@@ -148,6 +149,42 @@ describe('identity and walls', () => {
     const donor = await engine.runDetached(['/guest', 'sleep', '60000'], {}, 'private-ipc');
     await refused(['--ipc', 'container:private-ipc'], /non-shareable IPC/);
     await engine.client.removeContainer(donor, { force: true });
+  });
+
+  test('a container that joins the processes of another sees them, as the same users, and ends with them', async () => {
+    const owner = await engine.runDetached(['/guest', 'sleep', '60000'], {}, 'owner');
+    const joined = await engine.docker([
+      'run',
+      '-d',
+      '--pid',
+      'container:owner',
+      '--name',
+      'guest-of',
+      'guest',
+      '/guest',
+      'sleep',
+      '50000',
+    ]);
+    assert.equal(joined.code, 0, joined.stderr);
+    const first = await engine.docker(['exec', 'guest-of', '/guest', 'cat', '/proc/1/cmdline']);
+    assert.equal(first.stdout, '/guest\0sleep\x0060000\0');
+    const itself = await engine.docker(['exec', 'guest-of', '/guest', 'list', '/proc/1/root/']);
+    assert.match(itself.stdout, /^guest$/m, 'the other root is open to the same user');
+    await engine.client.removeContainer(owner, { force: true });
+    assert.equal((await engine.client.waitContainer('guest-of')).exitCode, 137);
+    await engine.docker(['rm', 'guest-of']);
+    await refused(['--pid', 'container:nobody'], /no such container "nobody"/);
+    await refused(['--network', 'container:nobody'], /no such container "nobody"/);
+  });
+
+  test('a seccomp profile of its own decides which calls a program may make', async () => {
+    const file = join(engine.dir, 'profile.json');
+    const rule = { names: ['unshare', 'keyctl'], action: 'SCMP_ACT_ERRNO', errnoRet: 95 };
+    writeFileSync(file, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [rule] }));
+    const shown = await run(['--security-opt', `seccomp=${file}`], 'calls');
+    assert.match(shown, /^unshare: Not supported$/m);
+    assert.match(shown, /^keyctl: Not supported$/m);
+    assert.match(await run([], 'calls'), /^unshare: Operation not permitted$/m);
   });
 
   test('only sysctls of namespaces of its own can be set', async () => {

@@ -4,6 +4,7 @@ import { AppError } from '@berth/kit/errors.ts';
 import type { Container, WaitCondition } from '../containers/container.ts';
 import { type CreateParts, createContainer } from '../containers/create-container.ts';
 import { publishContainer } from '../containers/describe-event.ts';
+import { dropUnsupported } from '../containers/drop-unsupported.ts';
 import { inspectContainer, summariseContainer } from '../containers/inspect-container.ts';
 import { parseCreate } from '../containers/parse-create.ts';
 import { prunable } from '../containers/prune-containers.ts';
@@ -21,6 +22,8 @@ import { topContainer } from '../containers/top.ts';
 import { updateContainer } from '../containers/update-container.ts';
 import { containerSize } from '../disk-usage/container-size.ts';
 import type { Events } from '../events.ts';
+import { hostFeatures } from '../host-features.ts';
+import type { Image } from '../images/image-store.ts';
 import {
   type Call,
   clientGone,
@@ -86,9 +89,24 @@ async function done(work: Promise<unknown>): Promise<Reply> {
 }
 
 async function create(call: Call, parts: ContainerApiParts): Promise<Reply> {
-  const request = parseCreate(await readJsonBody(call.request));
+  const given = parseCreate(await readJsonBody(call.request));
+  const { hostConfig, warnings } = dropUnsupported(given.hostConfig, hostFeatures());
+  const request = { ...given, hostConfig };
+  checkPlatform(parts.images.lookUp(request.config.Image), call.query.get('platform') ?? '');
   const container = await createContainer(request, call.query.get('name') ?? '', parts);
-  return { status: 201, body: { Id: container.id, Warnings: [] } };
+  return { status: 201, body: { Id: container.id, Warnings: warnings } };
+}
+
+/** The client pulls after this answer, and gets the platform it asked for, or is told that there is none. */
+function checkPlatform({ config }: Image, platform: string): void {
+  const [os = '', architecture = ''] = platform.split('/');
+  const isRight =
+    (os === '' || os === config.os) && (architecture === '' || architecture === config.architecture);
+  if (!isRight)
+    throw new AppError(
+      'not_found',
+      `image was found but does not provide the specified platform (${platform}); it is for ${config.os}/${config.architecture}`,
+    );
 }
 
 async function list({ query }: Call, parts: ContainerApiParts): Promise<Reply> {

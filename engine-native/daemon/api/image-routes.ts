@@ -2,6 +2,7 @@
 import type { CommitParts } from '../containers/commit-container.ts';
 import { commitContainer } from '../containers/commit-container.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
+import { publishContainer } from '../containers/describe-event.ts';
 import type { Events } from '../events.ts';
 import { parseFilters } from '../filters.ts';
 import { collectGarbage, releasedBy } from '../images/collect-garbage.ts';
@@ -114,8 +115,14 @@ async function commit({ request, query }: Call, parts: ImageApiParts): Promise<R
   const image = await commitContainer(container, parts, {
     comment: query.get('comment') ?? '',
     author: query.get('author') ?? '',
+    pause: isSet(query, 'pause', true),
     config,
   });
   if (reference !== undefined) parts.images.tag(image, reference);
+  publishContainer(parts.events, container, 'commit', {
+    comment: query.get('comment') ?? '',
+    imageID: image.id,
+    imageRef: reference ?? '',
+  });
   return { status: 201, body: { Id: image.id } };
 }

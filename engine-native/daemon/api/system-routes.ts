@@ -1,13 +1,15 @@
 // Routes about the engine itself: ping, version, info, events.
 import { readFileSync } from 'node:fs';
 import { cpus, hostname, release, totalmem } from 'node:os';
+import { AppError } from '@berth/kit/errors.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
 import type { EngineEvent, Events } from '../events.ts';
 import { type Filters, matchesAny, matchesLabels, parseFilters } from '../filters.ts';
+import { hostFeatures } from '../host-features.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import { parseMoment } from '../logs/log-records.ts';
 import type { Message } from '../runtime/frames.ts';
-import { type Call, clientGone, type Reply, type Route } from './route.ts';
+import { type Call, clientGone, param, type Reply, type Route } from './route.ts';
 import { apiVersion } from './server.ts';
 
 export interface SystemApiParts {
@@ -28,8 +30,15 @@ export function systemRoutes(parts: SystemApiParts): Route[] {
     { method: 'HEAD', pattern: '/_ping', handle: ping },
     { method: 'GET', pattern: '/version', handle: () => ({ status: 200, body: version() }) },
     { method: 'GET', pattern: '/info', handle: () => ({ status: 200, body: info(parts) }) },
+    { method: 'GET', pattern: '/plugins', handle: () => ({ status: 200, body: [] }) },
+    { method: 'GET', pattern: '/plugins/*name/json', handle: noPlugin },
     { method: 'GET', pattern: '/events', handle: (call) => streamEvents(call, parts.events) },
   ];
+}
+
+/** `docker inspect` asks for one of these last; it has no plugin to find. */
+function noPlugin(call: Call): never {
+  throw new AppError('not_found', `plugin "${param(call, 'name')}" not found`);
 }
 
 function ping({ response, request }: Call): Reply {
@@ -72,7 +81,7 @@ function version(): object {
   };
 }
 
-function info({ registry, images, engineName, root, hello }: SystemApiParts): object {
+function info({ events, registry, images, engineName, root, hello }: SystemApiParts): object {
   const containers = registry.list();
   const count = (status: string) => containers.filter((container) => container.status === status).length;
   const cgroup = String(hello()['cgroup'] ?? '');
@@ -90,16 +99,24 @@ function info({ registry, images, engineName, root, hello }: SystemApiParts): ob
       Volume: ['local'],
       Network: ['bridge', 'host', 'null'],
       Authorization: null,
-      Log: ['json-file', 'none'],
+      Log: ['json-file', 'local', 'none'],
     },
-    MemoryLimit: true,
-    SwapLimit: true,
-    CpuCfsPeriod: true,
-    CpuCfsQuota: true,
-    CPUShares: true,
-    PidsLimit: true,
+    ...limitsOfHost(),
     IPv4Forwarding: true,
-    OomKillDisable: false,
+    BridgeNfIptables: true,
+    BridgeNfIp6tables: true,
+    Debug: false,
+    ExperimentalBuild: false,
+    Isolation: '',
+    Labels: [],
+    HttpProxy: '',
+    HttpsProxy: '',
+    NoProxy: '',
+    InitBinary: 'berth-shim',
+    ContainerdCommit: { ID: 'none' },
+    RuncCommit: { ID: 'none' },
+    InitCommit: { ID: engineVersion },
+    NEventsListener: events.listeners,
     LoggingDriver: 'json-file',
     CgroupDriver: 'cgroupfs',
     CgroupVersion: cgroup === 'v2' ? '2' : '1',
@@ -120,6 +137,22 @@ function info({ registry, images, engineName, root, hello }: SystemApiParts): ob
     SystemTime: new Date().toISOString(),
     IndexServerAddress: '',
     RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: [], Mirrors: [] },
+  };
+}
+
+/** In Docker's words. */
+function limitsOfHost(): object {
+  const host = hostFeatures();
+  return {
+    MemoryLimit: host.memory,
+    SwapLimit: host.swap,
+    KernelMemoryTCP: false,
+    CpuCfsPeriod: host.cpuQuota,
+    CpuCfsQuota: host.cpuQuota,
+    CPUShares: host.cpuShares,
+    CPUSet: host.cpuset,
+    PidsLimit: host.pids,
+    OomKillDisable: host.oomKillDisable,
   };
 }
 

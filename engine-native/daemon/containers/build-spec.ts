@@ -22,7 +22,7 @@ export interface Surroundings {
   network: NetworkSpec;
   ports: ContainerSpec['ports'];
   /** /proc/…/ns/… of the container whose namespaces are joined, by kind. */
-  joined: { pid?: string; ipc?: string; net?: string };
+  joined: { pid?: string; ipc?: string; net?: string; user?: string };
   devices: ContainerSpec['devices'];
   hostHostname: string;
   awaitAttach: boolean;
@@ -41,7 +41,7 @@ const usernsSize = 65_536;
 
 export function buildSpec(record: ContainerRecord, around: Surroundings): ContainerSpec {
   const { config, hostConfig } = record;
-  const userns = record.usernsBase === null ? null : { base: record.usernsBase, size: usernsSize };
+  const userns = record.usernsBase === null ? null : usernsOf(record.usernsBase, around);
   const hostname =
     config.Hostname || (around.network.mode === 'host' ? around.hostHostname : record.id.slice(0, 12));
   const options = securityOptions(hostConfig);
@@ -106,6 +106,11 @@ function seccompProfile({ hostConfig }: ContainerRecord, text: string): object {
     kernel: release(),
     capabilities: capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged),
   });
+}
+
+/** Only who owns a pid namespace sees its /proc: a joined one is shared with its user namespace. */
+function usernsOf(base: number, { joined }: Surroundings): NonNullable<ContainerSpec['userns']> {
+  return { base, size: usernsSize, ...(joined.user === undefined ? {} : { join: joined.user }) };
 }
 
 /** --group-add, for the main process and for every exec. */

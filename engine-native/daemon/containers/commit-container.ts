@@ -7,6 +7,7 @@ import type { LayerMeta, LayerStore } from '../images/layer-store.ts';
 import type { Helper } from '../runtime/helper.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
+import { commandOf } from './merge-image-config.ts';
 import { diskQuotaBytes } from './parse-create.ts';
 
 /** What the runtime mounts on while a container runs, and takes away again at its end if it had to make it. */
@@ -19,29 +20,43 @@ export interface CommitParts {
   files: ContainerFiles;
 }
 
-/** Copies the writable layer (the container may run: it is paused meanwhile) and makes an image of it. */
+/** Copies the writable layer and makes an image of it. With `pause` a container that runs stands still meanwhile. */
 export async function commitContainer(
   container: Container,
   { helper, layers, images, files }: CommitParts,
-  about: { comment: string; author: string; config: Record<string, unknown> },
+  about: { comment: string; author: string; pause: boolean; config: Record<string, unknown> },
 ): Promise<Image> {
   const upper = join(files.stateDir(container.id), 'upper');
   await checkQuota(container, helper, upper);
-  const shim = container.status === 'running' ? container.runningShim() : undefined;
+  const shim = container.status === 'running' && about.pause ? container.runningShim() : undefined;
   await shim?.pause();
   let layer: LayerMeta;
   try {
-    layer = await layers.receive(await helper.tar(upper, { exclude: shim ? engineMountPoints : [] }), {});
+    const exclude = container.isRunning ? engineMountPoints : [];
+    layer = await layers.receive(await helper.tar(upper, { exclude }), {});
   } finally {
     await shim?.resume();
   }
-  const { config } = container.record;
+  const { config, imageId } = container.record;
+  const base = images.list().find(({ id }) => id === imageId)?.config.history ?? [];
   return images.create(
     {
       created: new Date().toISOString(),
       author: about.author,
       config: { ...config, Image: '', Hostname: '', ...about.config },
-      history: [{ created: new Date().toISOString(), created_by: 'docker commit', comment: about.comment }],
+      history: [
+        ...base.map(({ created, createdBy, comment, emptyLayer }) => ({
+          created,
+          created_by: createdBy,
+          ...(comment === '' ? {} : { comment }),
+          ...(emptyLayer ? { empty_layer: true } : {}),
+        })),
+        {
+          created: new Date().toISOString(),
+          created_by: commandOf(config).join(' '),
+          ...(about.comment === '' ? {} : { comment: about.comment }),
+        },
+      ],
     },
     [...container.record.layers, layer.diffId],
   );

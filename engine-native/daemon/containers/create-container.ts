@@ -20,7 +20,7 @@ import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
 import { mergeImageConfig } from './merge-image-config.ts';
 import type { MountPoint } from './mount-point.ts';
-import { checkNamespaces } from './namespace-modes.ts';
+import { checkNamespaces, joinedBy } from './namespace-modes.ts';
 import { type CreateRequest, diskQuotaBytes } from './parse-create.ts';
 import { checkResources, parseDeviceRule } from './parse-resources.ts';
 import { mountsOf, planMounts } from './plan-mounts.ts';
@@ -92,7 +92,7 @@ function register(
     hostConfig: request.hostConfig,
     mounts: planned,
     networks,
-    usernsBase: usernsBase(request, parts.userns),
+    usernsBase: usernsBase(request, parts),
     life: { ...freshLife },
   };
   if (request.hostConfig.NetworkMode === 'host') record.config.Hostname = config.Hostname;
@@ -122,8 +122,7 @@ function rootOf({ id, config }: Image): RootOfContainer {
 
 /** Everything that would fail at the start fails here, where the user still looks. */
 function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts): void {
-  const { NetworkMode } = hostConfig;
-  if (NetworkMode.startsWith('container:')) parts.registry.get(NetworkMode.slice('container:'.length));
+  joinedBy(hostConfig.NetworkMode, parts.registry);
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/'))
     throw new AppError('bad_request', `working directory "${config.WorkingDir}" is not an absolute path`);
   if (config.Hostname !== '' && !/^\w[\w.-]{0,62}$/.test(config.Hostname))
@@ -145,7 +144,10 @@ function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts)
   parseExtraHosts(hostConfig.ExtraHosts, '127.0.0.1');
 }
 
-function usernsBase({ config, hostConfig }: CreateRequest, userns: UsernsRanges): number | null {
+function usernsBase(
+  { config, hostConfig }: CreateRequest,
+  { userns, registry }: Pick<CreateParts, 'userns' | 'registry'>,
+): number | null {
   const { UsernsMode, Privileged } = hostConfig;
   if (!['', 'host', 'private'].includes(UsernsMode))
     throw new AppError('bad_request', `user namespace mode "${UsernsMode}" does not exist`, {
@@ -153,7 +155,11 @@ function usernsBase({ config, hostConfig }: CreateRequest, userns: UsernsRanges)
     });
   // "privileged" means the machine; a range of its own must be asked for.
   if (UsernsMode === 'host' || (Privileged && UsernsMode === '')) return null;
-  return userns.take(config.Labels[usernsLabel]);
+  // Who sees another container's processes or memory is the same users as they are.
+  const owner = joinedBy(hostConfig.PidMode, registry) ?? joinedBy(hostConfig.IpcMode, registry);
+  if (!owner) return userns.take(config.Labels[usernsLabel]);
+  if (owner.record.usernsBase !== null) userns.adopt(owner.record.usernsBase);
+  return owner.record.usernsBase;
 }
 
 function checkName(raw: string): string {

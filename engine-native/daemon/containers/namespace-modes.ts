@@ -37,5 +37,10 @@ export function checkNamespaces(hostConfig: HostConfig, { registry }: { registry
 
 /** The container of `container:<name or id>`; undefined when the mode names none. */
 export function joinedBy(mode: string, registry: ContainerRegistry): Container | undefined {
-  return mode.startsWith('container:') ? registry.get(mode.slice('container:'.length)) : undefined;
+  if (!mode.startsWith('container:')) return undefined;
+  const name = mode.slice('container:'.length);
+  const owner = registry.find(name);
+  // Not 404: docker run would take that for a missing image and pull it.
+  if (!owner) throw new AppError('bad_request', `no such container "${name}" to join`);
+  return owner;
 }

@@ -66,6 +66,9 @@ function parseHostConfig(host: JsonFields): HostConfig {
     if (host.isGiven(name))
       throw new AppError('unsupported', `"HostConfig.${name}" is not supported by this engine`, { hint });
   }
+  const isolation = host.text('Isolation') ?? '';
+  if (!['', 'default'].includes(isolation))
+    throw new AppError('bad_request', `invalid isolation '${isolation}': only 'default' exists on Linux`);
   const logConfig = host.object('LogConfig');
   const driver = logConfig?.text('Type') ?? '';
   if (!['', 'json-file', 'local', 'none'].includes(driver))

@@ -209,7 +209,7 @@ function specOf(
     ports: heldPorts(container),
     joined: {
       ...(net ? { net: `/proc/${net.pid}/ns/net` } : {}),
-      ...(pid ? { pid: `/proc/${pid.pid}/ns/pid` } : {}),
+      ...(pid ? { pid: `/proc/${pid.pid}/ns/pid`, ...usernsShared(container, pid) } : {}),
       ...(ipc ? { ipc: `/proc/${ipc.pid}/ns/ipc` } : {}),
     },
     devices: devicesOf(hostConfig),
@@ -219,6 +219,20 @@ function specOf(
     tty: container.tty,
     volumes,
   });
+}
+
+/** Whoever joins a container's processes is the same users on the host; create saw to that. */
+function usernsShared({ record }: Container, owner: Container): { user?: string } {
+  if (record.usernsBase === null || owner.record.usernsBase === null) return {};
+  if (record.usernsBase !== owner.record.usernsBase)
+    throw new AppError(
+      'conflict',
+      `container "${owner.record.name}" has other user ids than "${record.name}"`,
+      {
+        hint: 'create the container again: the one it joins was made anew',
+      },
+    );
+  return { user: `/proc/${owner.pid}/ns/user` };
 }
 
 function joinedContainer(mode: string, registry: ContainerRegistry): Container {

@@ -15,14 +15,15 @@ export const usernsLabel = 'berth.userns';
 export class UsernsRanges {
   readonly #file: string;
   readonly #keys: Map<string, number>;
-  readonly #taken = new Set<number>();
+  /** How many containers have a range; a key counts as one of them for ever. */
+  readonly #taken = new Map<number, number>();
   readonly #reserved: { from: number; to: number }[];
   #next: number;
 
   constructor(root: string, engineName: string, subuid = readText('/etc/subuid')) {
     this.#file = join(root, 'userns.json');
     this.#keys = new Map(Object.entries(readJson<Record<string, number>>(this.#file) ?? {}));
-    for (const base of this.#keys.values()) this.#taken.add(base);
+    for (const base of this.#keys.values()) this.adopt(base);
     this.#reserved = parseSubids(subuid);
     // Two engines on one host begin in different places, so that their ranges do not meet.
     this.#next = createHash('sha256').update(engineName).digest().readUInt32BE() % rangeCount;
@@ -33,7 +34,7 @@ export class UsernsRanges {
     const known = key === undefined ? undefined : this.#keys.get(key);
     if (known !== undefined) return known;
     const base = this.#fresh();
-    this.#taken.add(base);
+    this.adopt(base);
     if (key !== undefined) {
       this.#keys.set(key, base);
       writeJson(this.#file, Object.fromEntries(this.#keys));
@@ -41,13 +42,17 @@ export class UsernsRanges {
     return base;
   }
 
+  /** One more container of a range: one that was there before the daemon, or one that shares another's. */
   adopt(base: number): void {
-    this.#taken.add(base);
+    this.#taken.set(base, (this.#taken.get(base) ?? 0) + 1);
   }
 
   /** Gives a keyless container's range back; a key keeps its own for ever. */
   release(base: number): void {
-    if (![...this.#keys.values()].includes(base)) this.#taken.delete(base);
+    if ([...this.#keys.values()].includes(base)) return;
+    const left = (this.#taken.get(base) ?? 0) - 1;
+    if (left > 0) this.#taken.set(base, left);
+    else this.#taken.delete(base);
   }
 
   #fresh(): number {

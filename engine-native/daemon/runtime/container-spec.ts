@@ -110,7 +110,8 @@ export interface ContainerSpec {
   awaitAttach: boolean;
   hostname: string;
   domainname: string;
-  userns: { base: number; size: number } | null;
+  /** With `join` another container's, of the same ids. */
+  userns: { base: number; size: number; join?: string } | null;
   namespaces: { pid: NamespaceSpec; ipc: NamespaceSpec; uts: NamespaceSpec; net: NamespaceSpec };
   network: NetworkSpec;
   ports: HeldPort[];

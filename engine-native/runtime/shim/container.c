@@ -34,6 +34,8 @@ struct start {
     int join[CGROUP_KINDS];
     int join_count;
     size_t source_count;
+    int userns;      /* to join, or -1 */
+    uint64_t inside; /* namespaces that the child makes in it */
 };
 
 static struct privileges first_privileges(const struct container *c) {
@@ -56,6 +58,16 @@ static int name_host(const struct spec *spec, struct err *err) {
     return 0;
 }
 
+/* Another container's user namespace cannot be entered and left again by the shim: the child enters it and
+ * makes its own namespaces there, so that it owns them. Becoming somebody else has cleared the death signal.
+ */
+static int join_userns(struct start *s, struct err *err) {
+    if (setns(s->userns, CLONE_NEWUSER) || unshare((int)s->inside))
+        return err_sys(err, errno, "cannot share user namespace \"%s\"", s->c->spec.userns_path);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    return sync_send(s->pair[1], SYNC_JOINED, NULL, 0, err);
+}
+
 static int child_set_up(struct start *s, struct err *err) {
     const struct spec *spec = &s->c->spec;
     struct launch_stdio stdio;
@@ -73,6 +85,8 @@ static int child_set_up(struct start *s, struct err *err) {
      * Measured for six controllers after 60 ms of idling: 0.15 ms, against 12 ms (p95 20 ms) for
      * cgroup.procs, which waits for an RCU grace period. */
     if (cgroup_join(s->join, s->join_count, err))
+        return -1;
+    if (spec->userns_path && join_userns(s, err))
         return -1;
     launch_stage("berth:wait");
     if (sync_receive(s->pair[1], SYNC_START, sources, s->source_count, -1, err))
@@ -172,7 +186,7 @@ static int clone_child(struct start *s, struct err *err) {
     struct clone_args args = {
         .flags = CLONE_PIDFD | CLONE_NEWNS, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
 
-    if (c->spec.userns)
+    if (c->spec.userns && !c->spec.userns_path)
         args.flags |= CLONE_NEWUSER;
     if (c->cgroup.version == 2) {
         args.flags |= CLONE_INTO_CGROUP;
@@ -182,6 +196,10 @@ static int clone_child(struct start *s, struct err *err) {
     uint64_t flags = 0;
     if (join_namespaces(&c->spec, &joined, &flags, err) == 0) {
         args.flags |= flags;
+        if (c->spec.userns_path) {
+            s->inside = args.flags & (CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET);
+            args.flags &= ~s->inside;
+        }
         pid = k_clone3(&args);
         if (pid == 0)
             child_main(s);
@@ -197,7 +215,7 @@ static int clone_child(struct start *s, struct err *err) {
 static int map_ids(const struct container *c, struct err *err) {
     char map[64];
 
-    if (!c->spec.userns)
+    if (!c->spec.userns || c->spec.userns_path)
         return 0;
     (void)snprintf(map, sizeof(map), "0 %u %u", c->spec.userns_base, c->spec.userns_size);
     if (write_proc(c->pid, "uid_map", map) || write_proc(c->pid, "gid_map", map))
@@ -267,11 +285,15 @@ static int let_go(int sock, struct timespec *started, struct err *err) {
 static int run_start(struct start *s, struct err *err) {
     struct container *c = s->c;
 
+    if (c->spec.userns_path && (s->userns = open(c->spec.userns_path, O_RDONLY | O_CLOEXEC)) < 0)
+        return err_sys(err, errno, "cannot open user namespace \"%s\"", c->spec.userns_path);
     if (clone_child(s, err))
         return -1;
     (void)close(s->pair[1]);
     s->pair[1] = -1;
     set_oom_score(c);
+    if (s->userns >= 0 && sync_receive(s->pair[0], SYNC_JOINED, NULL, 0, STEP_TIMEOUT_MS, err))
+        return err->code ? -1 : err_set(err, ERR_INTERNAL, "the container's first process died");
     if (map_ids(c, err) || send_sources(s, err))
         return -1;
     /* The child mounts meanwhile. */
@@ -293,7 +315,7 @@ static void close_stdio(struct stdio *stdio) {
 }
 
 int container_start(struct container *c, struct err *err) {
-    struct start s = {.c = c, .pair = {-1, -1}, .status = {-1, -1}};
+    struct start s = {.c = c, .pair = {-1, -1}, .status = {-1, -1}, .userns = -1};
 
     c->pid = -1;
     c->pidfd = c->status_fd = -1;
@@ -317,6 +339,7 @@ int container_start(struct container *c, struct err *err) {
     close_if_open(s.pair[0]);
     close_if_open(s.pair[1]);
     close_if_open(s.status[1]);
+    close_if_open(s.userns);
     c->status_fd = s.status[0];
     if (rc)
         container_clean_up(c);

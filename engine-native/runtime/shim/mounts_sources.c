@@ -14,7 +14,10 @@ bool mounts_need_host_sys(const struct spec *spec) {
 }
 
 bool mounts_need_host_proc(const struct spec *spec) {
-    return spec->userns && spec->namespaces.pid;
+    bool is_owner =
+        spec->userns_path && strcmp(spec->namespaces.pid ? spec->namespaces.pid : "", "host") != 0;
+
+    return spec->userns && spec->namespaces.pid && !is_owner;
 }
 
 size_t mounts_source_count(const struct spec *spec, const struct cgroup *cgroup) {

@@ -106,7 +106,10 @@ static int parse_userns(const struct json *root, struct spec *spec, struct err *
     if (!object)
         return 0;
     if (json_need_int(object, "base", 1, UINT32_MAX - 1, &base, err) ||
-        json_need_int(object, "size", 1, UINT32_MAX - 1 - base, &size, err))
+        json_need_int(object, "size", 1, UINT32_MAX - 1 - base, &size, err) ||
+        json_opt_string(object, "join", &spec->userns_path, err))
+        return -1;
+    if (spec->userns_path && check_absolute(spec->userns_path, "user namespace", err))
         return -1;
     spec->userns = true;
     spec->userns_base = (uint32_t)base;
@@ -360,7 +363,7 @@ static int parse_namespaces(const struct json *root, struct spec *spec, struct e
         ns->net = "host";
     /* Only the owner of a pid namespace may mount its proc, and the host's would show the host's processes.
      */
-    if (spec->userns && ns->pid && strcmp(ns->pid, "host") != 0)
+    if (spec->userns && !spec->userns_path && ns->pid && strcmp(ns->pid, "host") != 0)
         return err_set(err, ERR_UNSUPPORTED,
                        "a container with a user namespace of its own cannot join pid namespace \"%s\"",
                        ns->pid);

@@ -93,6 +93,7 @@ struct spec {
     const char *hostname, *domainname;
     bool userns;
     uint32_t userns_base, userns_size;
+    const char *userns_path; /* to join, with these same ids; NULL: a new one */
     struct namespace_spec namespaces;
     enum { NET_BRIDGE, NET_NONE, NET_HOST } network_mode;
     struct net_attach *interfaces; /* of NET_BRIDGE */

@@ -3,11 +3,11 @@
  *
  *   shim                                         child
  *   clone3 ───────────────────────────────────▶  waits
- *   writes the id maps, opens mounts
- *   SYNC_START [descriptors] ─────────────────▶  joins its cgroups, mounts, pivots (an exec: enters the
- * namespaces) attaches the network meanwhile ◀───────────── SYNC_STDIO [stdin, stdout, stderr | pty master]
- *   SYNC_GO ──────────────────────────────────▶  drops privileges, execve
- *                     ◀───────────── end of file: execve succeeded; or, from any stage, SYNC_FAILED with the
+ *   writes the id maps, opens mounts          ◀── SYNC_JOINED, where the user namespace is another's: the
+ * child has entered it and made its own namespaces inside SYNC_START [descriptors] ─────────────────▶  joins
+ * its cgroups, mounts, pivots (an exec: enters the namespaces) attaches the network meanwhile ◀─────────────
+ * SYNC_STDIO [stdin, stdout, stderr | pty master] SYNC_GO ──────────────────────────────────▶  drops
+ * privileges, execve ◀───────────── end of file: execve succeeded; or, from any stage, SYNC_FAILED with the
  * error
  *
  * Every wait of the shim has a limit: a child that hangs (a dead network filesystem under a mount) must not
@@ -19,7 +19,7 @@
 
 #include "../lib/err.h"
 
-enum sync_stage { SYNC_START = 1, SYNC_STDIO, SYNC_GO, SYNC_FAILED };
+enum sync_stage { SYNC_START = 1, SYNC_STDIO, SYNC_GO, SYNC_FAILED, SYNC_JOINED = 20 };
 
 #define SYNC_FDS_MAX 200 /* of one message; the kernel takes 253 */
 
