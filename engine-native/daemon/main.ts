@@ -24,15 +24,16 @@ async function main(argv: readonly string[]): Promise<void> {
 
 function parse(name: string, command: Command, args: readonly string[]): Input {
   const hint = `see berth-engine ${name} --help`;
-  const options = Object.entries(command.options).map(([option, { type, multiple = false }]) => [
-    option,
-    { type, multiple },
-  ]);
-  let parsed: ReturnType<typeof parseArgs>;
+  const options: Record<string, { type: 'string' | 'boolean'; short?: string; multiple?: boolean }> = {
+    help: { type: 'boolean', short: 'h' },
+  };
+  for (const [option, { type, multiple = false }] of Object.entries(command.options))
+    options[option] = { type, multiple };
+  let parsed: { positionals: string[]; values: Input['options'] };
   try {
     parsed = parseArgs({
       args: [...args],
-      options: { help: { type: 'boolean', short: 'h' }, ...Object.fromEntries(options) },
+      options,
       allowPositionals: true,
     });
   } catch (error) {

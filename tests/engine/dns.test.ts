@@ -20,9 +20,12 @@ before(async () => {
 });
 
 after(async () => {
-  await engine.removeAll();
-  for (const name of ['dns-a', 'dns-b', 'dns-in']) await docker('network', 'rm', name);
-  await engine.close();
+  try {
+    await engine.removeAll();
+    for (const name of ['dns-a', 'dns-b', 'dns-in']) await docker('network', 'rm', name);
+  } finally {
+    await engine.close();
+  }
 });
 
 async function docker(...args: string[]): Promise<string> {
@@ -72,6 +75,26 @@ describe('names of containers', () => {
     assert.equal(await resolve('dns-a', 'web', 28), 'web: code 0', 'no IPv6 address is an empty answer');
   });
 
+  test('on a network with IPv6 both addresses resolve, and the server answers on its IPv6 gateway too', async () => {
+    await docker('network', 'create', '--ipv6', 'dns-six');
+    await run('six', 'dns-six');
+    const inspect = (field: string) =>
+      docker('inspect', '-f', `{{(index .NetworkSettings.Networks "dns-six").${field}}}`, 'six');
+    const [v4, v6, gateway6] = [
+      await inspect('IPAddress'),
+      await inspect('GlobalIPv6Address'),
+      await inspect('IPv6Gateway'),
+    ];
+    assert.equal(await resolve('dns-six', 'six'), `six: code 0 ${v4}`);
+    assert.equal(await resolve('dns-six', 'six', 28), `six: code 0 ${v6}`);
+    assert.match(
+      await docker('run', '--rm', '--network', 'dns-six', 'guest', '/net', 'ask', gateway6, 'six', '28'),
+      /code 0 /,
+    );
+    await docker('rm', '-f', 'six');
+    await docker('network', 'rm', 'dns-six');
+  });
+
   test('an address resolves to the name', async () => {
     const reverse = `${(await addressOf('web')).split('.').toReversed().join('.')}.in-addr.arpa`;
     assert.equal(await resolve('dns-a', reverse, 12), `${reverse}: code 0 web.dns-a.`);
@@ -101,6 +124,36 @@ describe('names of containers', () => {
       );
       assert.match(said, /: code 0 10\./);
     }
+  });
+
+  test('an alias resolves to every container that has it, in turn', async () => {
+    const pool = ['--network-alias', 'pool'];
+    for (const name of ['one', 'two']) await run(name, 'dns-a', ...pool);
+    const addresses = [await addressOf('one'), await addressOf('two')];
+    const firsts = new Set<string>();
+    for (let round = 0; round < 8; round++) {
+      const [, , , first = '', second = ''] = (await resolve('dns-a', 'pool')).split(' ');
+      assert.deepEqual([first, second].toSorted(), addresses.toSorted());
+      firsts.add(first);
+    }
+    assert.equal(firsts.size, 2);
+    await docker('rm', '-f', 'one', 'two');
+  });
+
+  test('a container on two networks knows the names of both, for as long as it is on both', async () => {
+    await run('both', 'dns-b');
+    const ask = (name: string) => docker('exec', 'both', '/net', 'resolve', name, '1');
+    await docker('network', 'connect', 'dns-a', 'both');
+    const web = `web: code 0 ${await addressOf('web')}`;
+    const secret = `secret: code 0 ${await addressOf('secret')}`;
+    assert.deepEqual([await ask('web'), await ask('secret')], [web, secret]);
+    assert.match(await resolve('dns-a', 'both'), /: code 0 10\./);
+    await docker('network', 'disconnect', 'dns-b', 'both');
+    assert.equal(await ask('web'), web, 'the server is the gateway that is left');
+    const resolvConf = await docker('exec', 'both', '/guest', 'cat', '/etc/resolv.conf');
+    assert.equal(resolvConf.match(/^nameserver /gm)?.length, 1);
+    assert.doesNotMatch(await resolve('dns-b', 'both', 1, '--dns', '192.0.2.1'), /code 0 10\./);
+    await docker('rm', '-f', 'both');
   });
 
   test('a renamed container answers to its new name, a removed one to none', async () => {

@@ -16,6 +16,7 @@ import type { Helper } from '../runtime/helper.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
 import { checkSettings, joinOne, networkSettings, takePorts, wantsPorts } from './container-networks.ts';
+import { followGateways } from './name-servers.ts';
 
 export interface ConnectParts {
   networks: Networks;
@@ -117,6 +118,7 @@ async function unplug(container: Container, endpoint: Endpoint, parts: ConnectPa
 async function settle(container: Container, before: Endpoint[], parts: ConnectParts): Promise<void> {
   const { networks, files, helper } = parts;
   const { endpoints } = container;
+  followGateways(container, before, files);
   files.updateRun(container.id, { endpoints, ports: container.ports });
   const [v4, v6] = [gatewayEndpoint(endpoints), gatewayEndpoint6(endpoints)];
   for (const [now, then, family] of [

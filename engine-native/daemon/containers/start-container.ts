@@ -3,12 +3,11 @@
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '@berth/kit/errors.ts';
-import { containerResolver } from '../dns/container-resolver.ts';
 import type { Events } from '../events.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import { gatewayEndpoint } from '../networks/endpoint.ts';
-import { hostsText, parseExtraHosts, resolvConfText } from '../networks/etc-files.ts';
-import { hostResolver, readText } from '../networks/host-network.ts';
+import { hostsText, parseExtraHosts } from '../networks/etc-files.ts';
+import { readText } from '../networks/host-network.ts';
 import type { Networks } from '../networks/networks.ts';
 import type { ContainerSpec, NetworkSpec } from '../runtime/container-spec.ts';
 import type { Helper, StartResult } from '../runtime/helper.ts';
@@ -32,6 +31,7 @@ import { publishContainer } from './describe-event.ts';
 import type { ContainerFinisher } from './finish-container.ts';
 import { devicesOf } from './host-devices.ts';
 import type { VolumePlace } from './mount-specs.ts';
+import { resolvConfOf } from './name-servers.ts';
 
 export interface StartParts extends VolumeUseParts {
   helper: Helper;
@@ -174,17 +174,13 @@ function writeEtcFiles(container: Container, { files, registry }: StartParts): v
   if (hostConfig.NetworkMode.startsWith('container:')) return;
   const isHost = hostConfig.NetworkMode === 'host';
   const name = config.Hostname || hostname();
-  const gateways = container.endpoints.map(({ gateway }) => gateway);
   const gateway = gatewayEndpoint(container.endpoints) ?? container.endpoints[0];
   const extra = parseExtraHosts(hostConfig.ExtraHosts, gateway?.gateway ?? '127.0.0.1');
   const links = linkEntries(container, registry);
   files.writeEtc(container.id, {
     hosts: isHost ? readText('/etc/hosts') : hostsText(name, ownAddresses(container), [...extra, ...links]),
     hostname: name,
-    resolv:
-      isHost && hostConfig.Dns.length === 0
-        ? readText('/etc/resolv.conf')
-        : resolvConfText(containerResolver(hostConfig, gateways, hostResolver())),
+    resolv: resolvConfOf(container),
   });
 }
 
