@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { type CliResult, TestEngine } from './engine-harness.ts';
+import { type CliResult, eventually, TestEngine } from './engine-harness.ts';
 import { digestOf, type FakeImage, FakeRegistry, makeImage } from './fake-registry.ts';
 import { makeTar } from './make-tar.ts';
 import { lacks } from './registry-clients.ts';
@@ -209,6 +211,17 @@ describe('credentials', () => {
     assert.equal(issued, 2);
   });
 
+  test('a push without a login is denied in the words scripts look for', async () => {
+    const tag = `${stranger.address}/mine:v1`;
+    stranger.demandBasic();
+    await engine.makeImage();
+    await engine.docker(['tag', 'guest', tag]);
+    const { code, stderr } = await engine.docker(['push', tag]);
+    assert.equal(code, 1);
+    assert.match(stderr, /denied: requested access to the resource is denied/);
+    await engine.docker(['rmi', tag]);
+  });
+
   test('a login is the registry’s own answer', async () => {
     const right = `Basic ${Buffer.from('ann:right').toString('base64')}`;
     registry.handler = (request, response) => {
@@ -361,6 +374,14 @@ describe('content', () => {
     }
   });
 
+  test('a registries file that is wrong refuses every pull and says why', async () => {
+    writeFileSync(registriesFile, '{"registries": {"a.example": {"mirror": "b.example"}}}');
+    assertRefused(await pull(`${name()}:v1`), /registries\.json" is wrong: .*unknown setting "mirror"/);
+    writeFileSync(registriesFile, 'no json');
+    assertRefused(await pull(`${name()}:v1`), /registries\.json" is wrong/);
+    assert.deepEqual(registry.seen, []);
+  });
+
   test('redirects in a circle end', async () => {
     registry.handler = (request, response) => {
       if (!request.url?.includes('/manifests/')) return false;
@@ -421,6 +442,82 @@ describe('connections that break', () => {
     };
     const { code, stderr } = await pull(`${name()}:v1`);
     assert.equal(code, 0, stderr);
+  });
+
+  test('a pull whose user has gone asks for no more, and the next one goes on', async () => {
+    const one = image(900_000);
+    registry.add('app', 'v1', one);
+    const { digest = '', bytes = Buffer.alloc(0) } = one.layers[0] ?? {};
+    const { promise: gone, resolve: isGone } = Promise.withResolvers<void>();
+    const { promise: sent, resolve: isSent } = Promise.withResolvers<void>();
+    registry.handler = (request, response) => {
+      if (!request.url?.includes(digest)) return false;
+      response.on('close', isGone);
+      response.writeHead(200, { 'Content-Length': bytes.length });
+      response.write(bytes.subarray(0, 500_000), () => isSent()); // and no more
+      return true;
+    };
+    const post = httpRequest({
+      socketPath: engine.socketPath,
+      method: 'POST',
+      path: `/images/create?fromImage=${name()}&tag=v1`,
+    });
+    post.on('error', () => {});
+    post.end();
+    await sent;
+    await eventually('half of it has arrived', () => Promise.resolve(uploadedBytes() >= 500_000));
+    post.destroy();
+    await gone;
+    registry.handler = () => false;
+    registry.seen.length = 0;
+    const { code, stderr } = await pull(`${name()}:v1`);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(starts(digest), [500_000]);
+  });
+
+  /** Of blobs that are on their way in. */
+  function uploadedBytes(): number {
+    const dir = join(engine.root, 'blobs/uploads');
+    return Math.max(0, ...readdirSync(dir).map((file) => statSync(join(dir, file)).size));
+  }
+
+  test('a push goes on after a cut connection and a busy registry', async () => {
+    const tag = `${name('pushed')}:v1`;
+    await engine.makeImage();
+    await engine.docker(['tag', 'guest', tag]);
+    const answers = [0, 503];
+    const stored = new Map<string, number>();
+    registry.handler = async (request, response) => {
+      const url = new URL(request.url ?? '', 'http://x');
+      const digest = url.searchParams.get('digest') ?? '';
+      if (request.method === 'POST') {
+        response.writeHead(202, { Location: '/v2/pushed/blobs/uploads/1' }).end();
+        return true;
+      }
+      if (request.method === 'GET' && url.pathname.endsWith('/uploads/1')) {
+        response.writeHead(204, { Range: '0-0' }).end();
+        return true;
+      }
+      if (request.method !== 'PUT' || digest === '') return false;
+      const answer = answers.shift();
+      if (answer === 0) {
+        request.destroy();
+        return true;
+      }
+      const body = await buffer(request);
+      if (answer === undefined) stored.set(digest, body.length);
+      response.writeHead(answer ?? 201).end();
+      return true;
+    };
+    const { code, stderr } = await engine.docker(['push', tag]);
+    assert.equal(code, 0, stderr);
+    const manifest = JSON.parse(registry.manifests.get('pushed:v1')?.text ?? '') as {
+      config: { digest: string; size: number };
+      layers: { digest: string; size: number }[];
+    };
+    for (const { digest, size } of [manifest.config, ...manifest.layers])
+      assert.equal(stored.get(digest), size);
+    await engine.docker(['rmi', tag]);
   });
 
   test('a pull that failed is taken up by the next one, also by another daemon', async () => {

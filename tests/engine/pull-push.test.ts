@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { gunzipSync, zstdCompressSync } from 'node:zlib';
 import { TestEngine } from './engine-harness.ts';
 import { digestOf } from './fake-registry.ts';
-import { lacks, podmanArgs, run, runOk } from './registry-clients.ts';
+import { DockerDaemon, lacks, podmanArgs, run, runOk } from './registry-clients.ts';
 import { ask, freePort, makeLayout, TestRegistry } from './registry-harness.ts';
 
 let engine: TestEngine;
@@ -59,8 +59,9 @@ interface Registry {
 
 async function debianRegistry(): Promise<Registry> {
   const address = `127.0.0.1:${await freePort()}`;
-  const config = join(dir, 'registry.json');
-  const storage = { filesystem: { rootdirectory: join(dir, 'registry') }, delete: { enabled: true } };
+  const own = mkdtempSync(join(dir, 'registry-'));
+  const config = join(own, 'config.json');
+  const storage = { filesystem: { rootdirectory: join(own, 'data') }, delete: { enabled: true } };
   writeFileSync(
     config,
     JSON.stringify({ version: '0.1', storage, http: { addr: address }, log: { level: 'error' } }),
@@ -206,6 +207,51 @@ for (const [what, start, skip, compression] of registries) {
     });
   });
 }
+
+describe("Docker's daemon", { skip: lacks('docker-registry', 'dockerd') }, () => {
+  let registry: Registry;
+  let daemon: DockerDaemon | undefined;
+
+  before(async () => {
+    registry = await debianRegistry();
+    daemon = await DockerDaemon.start(dir);
+  });
+  after(async () => {
+    await daemon?.stop();
+    registry?.stop();
+  });
+
+  test('pulls what the engine pushes, and what it pushes keeps its digest in the engine', async () => {
+    const at = (name: string) => `${registry.address}/exchange:${name}`;
+    assert.ok(daemon);
+    await docker('tag', 'guest', at('ours'));
+    await docker('push', at('ours'));
+    await daemon.dockerOk(['pull', '-q', at('ours')]);
+    const id = await daemon.dockerOk(['image', 'inspect', '-f', '{{.Id}}', at('ours')]);
+    assert.equal(id.trim(), engine.image);
+    await daemon.dockerOk(['tag', at('ours'), at('theirs')]);
+    await daemon.dockerOk(['push', '-q', at('theirs')]);
+    const { digest } = await manifestOf(registry.address, 'exchange', 'theirs');
+    await docker('pull', at('theirs'));
+    await docker('tag', at('theirs'), `${registry.address}/back:v1`);
+    await docker('push', `${registry.address}/back:v1`);
+    assert.equal((await manifestOf(registry.address, 'back', 'v1')).digest, digest);
+    await docker('rmi', at('ours'), at('theirs'), `${registry.address}/back:v1`);
+  });
+
+  test('loads what the engine saves, and the other way round', async () => {
+    assert.ok(daemon);
+    const [ours, theirs] = [join(dir, 'ours.tar'), join(dir, 'theirs.tar')];
+    await docker('tag', 'guest', 'archived:v1');
+    await docker('save', '-o', ours, 'archived:v1');
+    assert.equal(await daemon.dockerOk(['load', '-i', ours]), 'Loaded image: archived:v1\n');
+    await daemon.dockerOk(['tag', 'archived:v1', 'archived:v2']);
+    await daemon.dockerOk(['save', '-o', theirs, 'archived:v2']);
+    assert.equal(await docker('load', '-i', theirs), 'Loaded image: archived:v2\n');
+    assert.equal((await docker('images', '-q', '--no-trunc', 'archived:v2')).trim(), engine.image);
+    await docker('rmi', 'archived:v1', 'archived:v2');
+  });
+});
 
 /** The small image in another compression, as an OCI layout. */
 function recompressed(path: string, kind: 'gzip' | 'zstd' | 'none' | 'docker'): string {
