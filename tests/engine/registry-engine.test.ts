@@ -3,7 +3,8 @@
  * from its registry without a push, and what comes from a registry behind it is kept. Needs root and the docker CLI.
  */
 import assert from 'node:assert/strict';
-import { resolve } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { TestEngine } from './engine-harness.ts';
 import { lacks, runOk } from './registry-clients.ts';
@@ -119,4 +120,36 @@ test('what comes from the registry behind is kept, and served while that one is 
     runOk('skopeo', ['copy', '--quiet', ...plain, '--dest-creds', login, `oci:${image.layout}:v1`, name]),
     /stands for another registry/,
   );
+});
+
+test('garbage collection leaves what the registry holds, and takes what was deleted from it', {
+  skip,
+}, async () => {
+  const engine = new TestEngine('brg');
+  const own = `127.0.0.1:${await freePort()}`;
+  Object.assign(engine.settings, {
+    BERTH_ENGINE_REGISTRY: own,
+    BERTH_ENGINE_REGISTRY_ANONYMOUS: 'all',
+    BERTH_ENGINE_STORE_GRACE: '0',
+  });
+  const blobs = () =>
+    readdirSync(join(engine.root, 'blobs', 'sha256'), { recursive: true, withFileTypes: true }).filter(
+      (entry) => entry.isFile(),
+    ).length;
+  try {
+    await engine.startDaemon();
+    const plain = ['--src-tls-verify=false', '--dest-tls-verify=false'];
+    const name = `docker://${own}/kept/app:v1`;
+    await runOk('skopeo', ['copy', '--quiet', ...plain, `oci:${image.layout}:v1`, name]);
+    await dockerOk(engine, ['image', 'prune', '-af']);
+    assert.equal(blobs(), 4); // manifest, config, two layers
+    await runOk('skopeo', ['copy', '--quiet', ...plain, name, `dir:${engine.dir}/kept`]);
+    await runOk('skopeo', ['delete', '--tls-verify=false', name]);
+    await dockerOk(engine, ['image', 'prune', '-af']);
+    assert.equal(blobs(), 0);
+    await runOk('skopeo', ['copy', '--quiet', ...plain, `oci:${image.layout}:v1`, name]);
+    await runOk('skopeo', ['copy', '--quiet', ...plain, name, `dir:${engine.dir}/again`]);
+  } finally {
+    await engine.close();
+  }
 });

@@ -14,6 +14,7 @@ export function imageSources(parts: ImageParts): { exportTagged: ExportTagged; p
       return exportImage(parts.images.get(reference), { compression }, parts);
     },
     async pullThrough(host, repository, reference) {
+      await parts.quota.makeRoom(1); // its size is not known yet: a store that is full already takes nothing
       const { pullThrough } = await import('../images/pull-through.ts');
       const separator = reference.includes(':') ? '@' : ':';
       return pullThrough(parseReference(`${host}/${repository}${separator}${reference}`), parts);

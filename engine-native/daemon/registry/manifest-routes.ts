@@ -29,13 +29,9 @@ export function manifestRoutes(parts: RegistryParts): RegistryRoute[] {
 }
 
 async function sendManifest(call: RegistryCall, parts: RegistryParts): Promise<void> {
-  const { request, response, name } = call;
+  const { request, response } = call;
   const reference = checkReference(call.rest);
-  // What comes from elsewhere may take a while before the first byte is known.
-  request.socket.setTimeout(elsewhereLimitMs);
-  await parts.proxy.refresh(name, reference);
-  const found = (await ownManifest(name, reference, parts)) ?? (await fromUpstream(call, reference, parts));
-  request.socket.setTimeout(idleLimitMs);
+  const found = await findManifest(call, reference, parts);
   if (!found) throw unknownManifest(reference);
   const { text } = found;
   response.writeHead(200, {
@@ -45,6 +41,21 @@ async function sendManifest(call: RegistryCall, parts: RegistryParts): Promise<v
     ETag: `"${found.digest}"`,
   });
   response.end(request.method === 'HEAD' ? undefined : text);
+}
+
+async function findManifest(
+  call: RegistryCall,
+  reference: string,
+  parts: RegistryParts,
+): Promise<SentManifest | undefined> {
+  const { socket } = call.request;
+  socket.setTimeout(elsewhereLimitMs); // no byte flows while another registry is asked or layers are compressed
+  try {
+    await parts.proxy.refresh(call.name, reference);
+    return (await ownManifest(call.name, reference, parts)) ?? (await fromUpstream(call, reference, parts));
+  } finally {
+    socket.setTimeout(idleLimitMs);
+  }
 }
 
 interface SentManifest {
