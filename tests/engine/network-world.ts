@@ -17,6 +17,7 @@ export const hostAddress6 = '2001:db8::1';
 export class NetworkWorld {
   readonly engine: TestEngine;
   readonly #places: Record<Place, ChildProcess>;
+  readonly #servers: ChildProcess[] = [];
 
   private constructor(engine: TestEngine, places: Record<Place, ChildProcess>) {
     this.engine = engine;
@@ -37,7 +38,7 @@ export class NetworkWorld {
     try {
       await this.engine.close();
     } finally {
-      for (const place of Object.values(this.#places)) place.kill('SIGKILL');
+      for (const process of [...this.#servers, ...Object.values(this.#places)]) process.kill('SIGKILL');
     }
   }
 
@@ -90,6 +91,7 @@ export class NetworkWorld {
       [`--net=${this.namespace(place)}`, join(this.engine.dir, 'net'), ...args],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
+    this.#servers.push(child);
     await once(child.stdout, 'data');
     return child;
   }
