@@ -80,7 +80,19 @@ describe('a published port', () => {
     await world.server('six', ['--network', 'pp-six', '-p', '8086:80'], 'listen', '80', 'peer');
     assert.equal(world.get('outside', hostAddress6, 8086), 'got 2001:db8::2');
     assert.match(world.get('host', hostAddress6, 8086), /^got /);
+    assert.match(world.get('host', '::1', 8086), /refused/, 'so that "localhost" goes on to 127.0.0.1');
+    assert.match(world.get('host', '127.0.0.1', 8086), /^got /);
     assert.match(await world.docker('port', 'six'), /80\/tcp -> 0\.0\.0\.0:8086\n80\/tcp -> \[::\]:8086/);
+    const loopback = await world.engine.docker([
+      'run',
+      '--rm',
+      '--network',
+      'pp-six',
+      '-p',
+      '[::1]:1:1',
+      'guest',
+    ]);
+    assert.match(loopback.stderr, /cannot be published on "::1"/);
     const address = await world.inspect(
       'six',
       '{{range .NetworkSettings.Networks}}{{.GlobalIPv6Address}}{{end}}',

@@ -74,8 +74,10 @@ async function start(container: Container, parts: StartParts): Promise<void> {
   const { files, finisher, events, networks } = parts;
   const network = await joinNetworks(container, networks);
   const started = await startHoldingPorts(container, network, await useVolumes(container, parts), parts);
+  const opened = networks.publish(container.id, container.ports, container.endpoints);
+  opened.catch(() => {}); // looked at below
   const shim = started.shim ?? (await Shim.connect(files.runDir(container.id)).catch(() => undefined));
-  await openPorts(container, shim, networks);
+  await endUnless(opened, shim);
   container.pid = started.pid;
   container.shim = shim;
   container.status = 'running';
@@ -157,14 +159,13 @@ function takenPort(error: unknown): string | undefined {
 }
 
 /** A container whose ports lead nowhere is not started. */
-async function openPorts(container: Container, shim: Shim | undefined, networks: Networks): Promise<void> {
-  if (container.ports.length === 0 || !shim) return;
+async function endUnless(opened: Promise<void>, shim: Shim | undefined): Promise<void> {
   try {
-    await networks.publish(container.id, container.ports, container.endpoints);
+    await opened;
   } catch (error) {
-    const ended = shim.wait();
-    await shim.kill(9).catch(() => {});
-    await ended.catch(() => {});
+    const ended = shim?.wait();
+    await shim?.kill(9).catch(() => {});
+    await ended?.catch(() => {});
     throw error;
   }
 }

@@ -225,6 +225,7 @@ export class Networks {
   async publish(containerId: string, ports: PublishedPort[], endpoints: Endpoint[]): Promise<void> {
     const before = this.#published.get(containerId) ?? [];
     const after = entriesOf(ports, endpoints);
+    if (before.length === 0 && after.length === 0) return;
     if (after.length > 0) this.#published.set(containerId, after);
     else this.#published.delete(containerId);
     await this.firewall.withdraw(before);

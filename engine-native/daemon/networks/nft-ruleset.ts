@@ -47,6 +47,7 @@ ${dispatch('iifname', 'from', networks)}  }
   }
   chain nat_output {
     type nat hook output priority -100; policy accept;
+    ip6 daddr ::1 return
     fib daddr type local jump published
   }
   chain input {

@@ -102,6 +102,14 @@ export class PublishedPorts {
 function addressesOf(hostIp: string, { v4, v6 }: PortChoice): string[] {
   if (hostIp === '') return [...(v4 ? ['0.0.0.0'] : []), ...(v6 ? ['::'] : [])];
   const isSix = isIPv6(hostIp);
+  if (hostIp === '::1')
+    throw new AppError(
+      'unsupported',
+      'a port cannot be published on "::1": the kernel leads nothing out of it',
+      {
+        hint: 'use 127.0.0.1',
+      },
+    );
   if (isSix ? v6 : v4) return [hostIp];
   throw new AppError(
     'bad_request',

@@ -49,11 +49,24 @@ static int bind_to(int fd, const struct held_port *port) {
     return bind(fd, (const struct sockaddr *)&six, sizeof(six));
 }
 
+/* On [::] nothing leads ::1 to the container, so a client that tries localhost there first must be refused at
+ * once and go on to 127.0.0.1: bound, but not listening. A program's old connections may stand in the way. */
+static int hold_quietly(const struct held_port *port) {
+    struct in6_addr any;
+    if (port->proto != HELD_TCP || inet_pton(AF_INET6, port->ip, &any) != 1 || !IN6_IS_ADDR_UNSPECIFIED(&any))
+        return -1;
+    auto_close int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    return fd < 0 || bind_to(fd, port) ? -1 : steal_fd(&fd);
+}
+
 /* The descriptor, or -1. A kernel without SCTP has nobody who could be on its ports: -2. */
 static int hold(const struct held_port *port, struct err *err) {
     static const char *const names[] = {[HELD_TCP] = "tcp", [HELD_UDP] = "udp", [HELD_SCTP] = "sctp"};
     unsigned char binary[16];
     bool is_six = inet_pton(AF_INET6, port->ip, binary) == 1;
+    int quiet = hold_quietly(port);
+    if (quiet >= 0)
+        return quiet;
     int on = 1, kind = port->proto == HELD_UDP ? SOCK_DGRAM : SOCK_STREAM;
     if (!is_six && inet_pton(AF_INET, port->ip, binary) != 1)
         return err_set(err, ERR_BAD_REQUEST, "\"%s\" is not an address", port->ip);
