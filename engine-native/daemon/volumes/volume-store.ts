@@ -169,6 +169,8 @@ export class VolumeStore {
 
   async #discard(dir: string): Promise<void> {
     try {
+      // Memory of a run that has just ended moved along with its folder, and would be left mounted.
+      await this.inTurn(() => this.#parts.helper.unmount(join(dir, '_data')));
       await this.#parts.helper.remove(dir);
     } catch (err) {
       this.#parts.log.warn({ err, dir }, 'folder of a removed volume stays until the next start');

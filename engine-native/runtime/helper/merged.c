@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,11 +75,42 @@ static int mount_detached(const struct folders *folders) {
     return (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
 }
 
+/* The same folder as a member of the present mount namespace: overlayfs takes no other. Opened by name, so
+ * what stands there is compared with what was checked. */
+static int reopen_here(int *fd) {
+    char link[32], path[PATH_MAX];
+    struct stat before, after;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", *fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n < 0)
+        return -1;
+    path[n] = '\0';
+    auto_close int here = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (here < 0 || fstat(*fd, &before) < 0 || fstat(here, &after) < 0)
+        return -1;
+    if (before.st_dev != after.st_dev || before.st_ino != after.st_ino) {
+        errno = ESTALE;
+        return -1;
+    }
+    (void)close(*fd);
+    *fd = steal_fd(&here);
+    return 0;
+}
+
+static int reopen_all(struct folders *folders) {
+    for (size_t i = 0; i < folders->count; i++)
+        if (reopen_here(&folders->lower[i]) < 0)
+            return -1;
+    return folders->upper < 0 || (reopen_here(&folders->upper) == 0 && reopen_here(&folders->work) == 0) ? 0
+                                                                                                         : -1;
+}
+
 /* Older kernels: in a mount namespace of this worker's own, over RUN, which it has no more use for. */
-static int mount_in_namespace(const struct helper *helper, const struct folders *folders) {
+static int mount_in_namespace(const struct helper *helper, struct folders *folders) {
     char options[4096];
     size_t len = 0;
-    if (unshare(CLONE_NEWNS) < 0 || syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+    if (unshare(CLONE_NEWNS) < 0 || syscall(SYS_mount, NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        reopen_all(folders) < 0)
         return -1;
     len += (size_t)snprintf(options, sizeof options, "redirect_dir=off,");
     if (folders->upper >= 0)
