@@ -7,6 +7,9 @@ import { type Call, clientGone, type Reply, type Route } from './route.ts';
 
 const secretsHeader = 'x-berth-build-secrets';
 const scopeHeader = 'x-berth-build-scope';
+const diskHeader = 'x-berth-build-disk';
+const housekeepingMs = 3_600_000; // of what month-old builds left; once an hour is plenty
+let lastHousekeeping = 0;
 
 export function buildRoutes(parts: BuildParts): Route[] {
   return [
@@ -21,6 +24,8 @@ async function build({ request, response, query }: Call, parts: BuildParts): Pro
   const { BuildOutput } = await import('../build/build-output.ts');
   const { RunFailure } = await import('../build/run-container.ts');
   const options = parseBuildOptions(query);
+  const disk = diskOf(request.headers[diskHeader]);
+  if (disk !== undefined) options.limits['StorageOpt'] = { size: disk };
   const output = new BuildOutput(response, options.quiet);
   const signal = clientGone(response);
   try {
@@ -42,13 +47,29 @@ async function build({ request, response, query }: Call, parts: BuildParts): Pro
     // Nothing has been said yet: an ordinary answer with its status.
     if (!output.hasBegun) throw error;
     await output.flush();
+    await output.tellWithheld();
     const message = messageOf(error);
     if (!(error instanceof AppError)) parts.log.error({ err: error }, 'build failed');
     const code = error instanceof RunFailure ? { code: error.exitCode } : {};
     await output.json({ errorDetail: { ...code, message }, error: message });
   }
   output.end();
+  keepHouse(parts);
   return undefined;
+}
+
+function keepHouse({ steps, cacheMounts, log }: BuildParts): void {
+  if (Date.now() - lastHousekeeping < housekeepingMs) return;
+  lastHousekeeping = Date.now();
+  steps.trim();
+  cacheMounts.trim().catch((err: unknown) => log.warn({ err }, 'old cache mounts stay'));
+}
+
+/** Bytes that a step may write. */
+function diskOf(header: string | string[] | undefined): string | undefined {
+  if (header === undefined) return undefined;
+  if (/^[1-9]\d{0,14}$/.test(String(header))) return String(header);
+  throw new AppError('bad_request', `the header "${diskHeader}" is not a number of bytes`);
 }
 
 function messageOf(error: unknown): string {

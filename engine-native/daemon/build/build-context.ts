@@ -6,11 +6,13 @@ import { pipeline, type Readable, Transform } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError } from '@berth/kit/errors.ts';
 import { decompressed } from '../images/decompress.ts';
+import type { StoreQuota } from '../images/store-quota.ts';
 import type { Helper } from '../runtime/helper.ts';
 import { IgnoreRules } from './ignore-file.ts';
 import { findInTree, listTree } from './tree.ts';
 
 const tarBlock = 512;
+const maxFiles = 1_000_000;
 const maxTextBytes = 1024 * 1024;
 const entriesATurn = 500; // matching many patterns must not keep other requests waiting
 
@@ -23,12 +25,14 @@ export async function receiveContext(
   body: Readable,
   dir: string,
   dockerfile: string,
-  helper: Helper,
+  { helper, quota }: { helper: Helper; quota: StoreQuota },
 ): Promise<BuildContext> {
   // A failure of the body reaches the reader of the result.
+  const limits = { maxFiles, ...(await quota.limit()) };
   await helper.untar(
     dir,
     pipeline(await decompressed(body), completed(), () => {}),
+    limits,
   );
   const text = await readContextFile(dir, dockerfile, helper);
   if (text === undefined)

@@ -51,7 +51,7 @@ export async function buildImage(request: BuildRequest, parts: BuildParts): Prom
   try {
     return await parts.layers.withScratch(async (scratch) => {
       const { options, body } = request;
-      const context = await receiveContext(body, join(scratch, 'context'), options.dockerfile, parts.helper);
+      const context = await receiveContext(body, join(scratch, 'context'), options.dockerfile, parts);
       const build = new Build({ id, scratch, context, hold }, request, parts);
       return build.run();
     });

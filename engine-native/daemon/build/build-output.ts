@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
 const maxKeptBytes = 2 * 1024 * 1024;
+const maxWithheld = 64 * 1024;
 const clippedText = '\n[output clipped: a stage that waited for its turn said more than 2 MiB]\n';
 
 export interface TextSink {
@@ -16,6 +17,7 @@ export class BuildOutput {
   readonly #response: ServerResponse;
   readonly #quiet: boolean;
   #queue: StageOutput[] = [];
+  #withheld = '';
 
   constructor(response: ServerResponse, quiet: boolean) {
     this.#response = response;
@@ -48,7 +50,14 @@ export class BuildOutput {
   }
 
   async text(text: string): Promise<void> {
-    if (!this.#quiet && text !== '') await this.json({ stream: text });
+    if (this.#quiet) this.#withheld = (this.#withheld + text).slice(-maxWithheld);
+    else if (text !== '') await this.json({ stream: text });
+  }
+
+  /** What a quiet build did not say, once it has failed: the reason is in it. */
+  async tellWithheld(): Promise<void> {
+    if (this.#withheld !== '') await this.json({ stream: this.#withheld });
+    this.#withheld = '';
   }
 
   async json(value: object): Promise<void> {

@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import type { Helper } from '../runtime/helper.ts';
 import type { RunMount } from './mount-options.ts';
 
+const keptMs = 30 * 24 * 3600 * 1000;
+
 interface Slot {
   users: number;
   isLocked: boolean;
@@ -62,8 +64,8 @@ export class CacheMounts {
     return bytes;
   }
 
-  /** Folders that nobody used for this long go. */
-  async trim(keptMs: number, nowMs = Date.now()): Promise<void> {
+  /** Folders that nobody used for a month go. */
+  async trim(nowMs = Date.now()): Promise<void> {
     for (const name of readdirSync(this.#dir)) {
       const dir = join(this.#dir, name);
       const usedMs = statSync(dir, { throwIfNoEntry: false })?.mtimeMs ?? nowMs;
