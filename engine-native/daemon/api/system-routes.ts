@@ -8,6 +8,7 @@ import { type Filters, matchesAny, matchesLabels, parseFilters } from '../filter
 import { hostFeatures } from '../host-features.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import { parseMoment } from '../logs/log-records.ts';
+import type { Registries } from '../registry-client/registries-file.ts';
 import type { Message } from '../runtime/frames.ts';
 import { type Call, clientGone, param, type Reply, type Route } from './route.ts';
 import { apiVersion } from './server.ts';
@@ -16,6 +17,7 @@ export interface SystemApiParts {
   events: Events;
   registry: ContainerRegistry;
   images: ImageStore;
+  registries: Registries;
   engineName: string;
   root: string;
   /** What the helper said about itself and the host. */
@@ -81,7 +83,7 @@ function version(): object {
   };
 }
 
-function info({ events, registry, images, engineName, root, hello }: SystemApiParts): object {
+function info({ events, registry, images, registries, engineName, root, hello }: SystemApiParts): object {
   const containers = registry.list();
   const count = (status: string) => containers.filter((container) => container.status === status).length;
   const cgroup = String(hello()['cgroup'] ?? '');
@@ -135,8 +137,8 @@ function info({ events, registry, images, engineName, root, hello }: SystemApiPa
     SecurityOptions: ['name=seccomp,profile=builtin', 'name=userns', 'name=no-new-privileges'],
     Warnings: [],
     SystemTime: new Date().toISOString(),
-    IndexServerAddress: '',
-    RegistryConfig: { IndexConfigs: {}, InsecureRegistryCIDRs: [], Mirrors: [] },
+    IndexServerAddress: 'https://index.docker.io/v1/',
+    RegistryConfig: registries.describe(),
   };
 }
 

@@ -2,6 +2,7 @@
 // push, so that a change needs no restart. Holds no credentials: those come with each request and are never kept.
 import { readFileSync } from 'node:fs';
 import { AppError, systemCode } from '@berth/kit/errors.ts';
+import { defaultDomain } from '../images/references.ts';
 import { JsonFields } from '../json-fields.ts';
 import { TokenCache } from './token-cache.ts';
 
@@ -31,6 +32,25 @@ export class Registries {
 
   read(): RegistriesFile {
     return readRegistriesFile(this.#path);
+  }
+
+  /** For `docker info`. A file that is wrong is told by the next pull, not here. */
+  describe(): object {
+    let file: RegistriesFile = new Map();
+    try {
+      file = this.read();
+    } catch {
+      // said above
+    }
+    const configs = [...file].map(([name, { mirrors, insecure }]) => [
+      name,
+      { Name: name, Mirrors: mirrors, Secure: !insecure, Official: name === defaultDomain },
+    ]);
+    return {
+      IndexConfigs: Object.fromEntries(configs),
+      InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'],
+      Mirrors: file.get(defaultDomain)?.mirrors ?? [],
+    };
   }
 }
 

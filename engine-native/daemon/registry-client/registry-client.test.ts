@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
+import { AppError } from '@berth/kit/errors.ts';
+import fc from 'fast-check';
 import { parseReference } from '../images/references.ts';
 import { parseChallenges } from './challenge.ts';
 import { Credentials, readRegistryAuth, registryOf } from './credentials.ts';
@@ -129,4 +131,34 @@ test('a manifest that could be read two ways, or holds what is not known, is ref
     () => parseManifest(JSON.stringify({ ...whole, layers: [{ ...layer, mediaType: foreign }] }), ''),
     /is not supported/,
   );
+});
+
+test('whatever a registry sends, it is read or refused, and nothing else happens', () => {
+  const json = fc.json({ maxDepth: 4 });
+  const manifestLike = fc.record(
+    {
+      schemaVersion: fc.constantFrom(1, 2, '2', null),
+      mediaType: fc.constantFrom(...Object.values(mediaTypes), 'text/html', 7),
+      config: fc.oneof(fc.constant(null), fc.object()),
+      layers: fc.oneof(fc.array(fc.object()), fc.string()),
+      manifests: fc.oneof(fc.array(fc.object()), fc.constant(undefined)),
+    },
+    { requiredKeys: [] },
+  );
+  const texts = fc.oneof(
+    json,
+    manifestLike.map((value) => JSON.stringify(value)),
+    fc.string(),
+  );
+  fc.assert(
+    fc.property(texts, fc.constantFrom('', ...Object.values(mediaTypes)), (text, type) => {
+      try {
+        parseManifest(text, type);
+      } catch (error) {
+        assert.ok(error instanceof AppError, String(error));
+      }
+    }),
+    { numRuns: 500 },
+  );
+  fc.assert(fc.property(fc.string({ unit: 'binary' }), (header) => void parseChallenges(header)));
 });

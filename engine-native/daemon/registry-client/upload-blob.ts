@@ -19,7 +19,13 @@ export interface BlobToSend {
   signal?: AbortSignal | undefined;
 }
 
-export async function uploadBlob(repository: RegistryRepository, blob: BlobToSend): Promise<void> {
+/** The part of a repository that uploads need. */
+export type UploadTarget = Pick<
+  RegistryRepository,
+  'startUpload' | 'sendChunk' | 'uploadedBytes' | 'finishUpload'
+>;
+
+export async function uploadBlob(repository: UploadTarget, blob: BlobToSend): Promise<void> {
   let upload: URL | undefined;
   let offset = 0;
   for (let attempt = 0; ; attempt++) {
@@ -49,7 +55,7 @@ export async function uploadBlob(repository: RegistryRepository, blob: BlobToSen
   }
 }
 
-async function begin(repository: RegistryRepository): Promise<URL> {
+async function begin(repository: UploadTarget): Promise<URL> {
   const upload = await repository.startUpload();
   if (upload === 'mounted') throw new AppError('internal', 'an upload was answered with a mount');
   return upload;
