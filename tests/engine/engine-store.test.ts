@@ -1,7 +1,7 @@
 // The layer store under bad conditions: archives that break off, a killed daemon, a full disk, an OCI layout.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -66,6 +66,20 @@ test('a full disk refuses the layer, says so, and keeps what was there', async (
   const id = await engine.runDetached(['/guest', 'say', 'still works']);
   await engine.client.waitContainer(id);
   assert.equal(await engine.output(id), 'still works\n');
+  await engine.client.removeContainer(id);
+});
+
+test('a start on a full disk says that the disk is full', async () => {
+  const id = await engine.client.createContainer({ Image: 'guest', Cmd: ['/guest', 'say', 'x'] });
+  const filler = join(engine.root, 'filler');
+  assert.throws(() => writeFileSync(filler, Buffer.alloc(40_000_000)), /ENOSPC/);
+  try {
+    await assert.rejects(engine.client.startContainer(id), /no space left/);
+  } finally {
+    rmSync(filler);
+  }
+  await engine.client.startContainer(id);
+  await engine.client.waitContainer(id);
   await engine.client.removeContainer(id);
 });
 

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { ContainerSpec, NamespaceSpec, NetworkSpec, ProcessSpec } from '../runtime/container-spec.ts';
 import type { ContainerRecord, HostConfig } from './container-config.ts';
+import { logLimits } from './log-options.ts';
 import { commandOf, mergeEnv } from './merge-image-config.ts';
 import { mountSpecs, type VolumePlace } from './mount-specs.ts';
 import { parseDeviceRule } from './parse-resources.ts';
-import { parseSize } from './parse-size.ts';
 import { ociSeccomp } from './seccomp-profile.ts';
 import { capabilitySet, checkSysctl, maskedPaths, readonlyPaths } from './security-defaults.ts';
 import { securityOptions } from './security-options.ts';
@@ -206,13 +206,5 @@ function rareResources(hostConfig: HostConfig): Partial<ContainerSpec['resources
 }
 
 function logOf(hostConfig: HostConfig, stateDir: string): NonNullable<ContainerSpec['log']> {
-  const options = hostConfig.LogConfig.Config;
-  const maxFiles = Number(options['max-file'] ?? 3);
-  if (!Number.isInteger(maxFiles) || maxFiles < 1 || maxFiles > 100)
-    throw new AppError('bad_request', `log option "max-file" is "${options['max-file']}", not 1 to 100`);
-  return {
-    path: join(stateDir, 'log', 'current'),
-    maxSize: parseSize(options['max-size'] ?? '10m', 'max-size'),
-    maxFiles,
-  };
+  return { path: join(stateDir, 'log', 'current'), ...logLimits(hostConfig.LogConfig) };
 }

@@ -18,6 +18,7 @@ import type { ContainerFiles } from './container-files.ts';
 import { checkNetworks } from './container-networks.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
+import { logLimits } from './log-options.ts';
 import { mergeImageConfig } from './merge-image-config.ts';
 import type { MountPoint } from './mount-point.ts';
 import { checkNamespaces, joinedBy } from './namespace-modes.ts';
@@ -138,6 +139,7 @@ function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts)
   securityOptions(hostConfig);
   for (const rule of hostConfig.DeviceCgroupRules ?? []) parseDeviceRule(rule);
   checkNamespaces(hostConfig, parts);
+  logLimits(hostConfig.LogConfig);
   capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged);
   diskQuotaBytes(hostConfig.StorageOpt);
   resourcesOf(hostConfig);

@@ -1,5 +1,6 @@
 // The start of a container, as a list of steps: network, /etc files, spec, shim, attaches. A failed step undoes the ones before it.
 // Must stay short: everything here is on the way of a push.
+import { statfsSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '@berth/kit/errors.ts';
@@ -241,8 +242,19 @@ function joinedContainer(mode: string, registry: ContainerRegistry): Container {
   );
 }
 
+const fullBytes = 256 * 1024; // less than a start itself writes
+
+/** An overlay over a full disk comes up read-only, which is not what its user has to know. */
+function diskFullBehind(error: unknown, stateDir: string): RuntimeFailure | undefined {
+  if (!(error instanceof RuntimeFailure) || !/read-only file system/i.test(error.message)) return undefined;
+  const { bavail, bsize, ffree } = statfsSync(stateDir);
+  if (bavail * bsize > fullBytes && ffree > 0) return undefined;
+  return new RuntimeFailure('no_space', 'no space left on device: the disk of the engine is full');
+}
+
 /** Undoes a start that failed and gives the error as Docker's users know it. */
-function failStart(container: Container, parts: StartParts, error: unknown): unknown {
+function failStart(container: Container, parts: StartParts, cause: unknown): unknown {
+  const error = diskFullBehind(cause, parts.files.stateDir(container.id)) ?? cause;
   const { networks, files } = parts;
   leaveNetworks(container, networks);
   files.clearRun(container.id);

@@ -100,8 +100,8 @@ static int op_kill(struct client *client, const struct json *request, const stru
         return err->code ? -1
                          : err_sys(err, errno, "cannot signal container \"%.12s\"", shim.container.spec.id);
     }
-    /* A frozen process does not even die of SIGKILL before it is thawed. */
-    if (number == SIGKILL && shim.paused) {
+    /* A frozen process does not even die of SIGKILL before it is thawed, whoever froze it. */
+    if (number == SIGKILL) {
         (void)cgroup_freeze(&shim.container.cgroup, false, &ignored);
         shim.paused = false;
     }
