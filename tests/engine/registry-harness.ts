@@ -21,7 +21,7 @@ import { createLogger } from '@berth/kit/logging.ts';
 import { makeTar } from './make-tar.ts';
 
 /** Where it finds images beside its own. */
-type Sources = Pick<RegistryStartParts, 'exportTagged' | 'pullThrough'>;
+type Sources = Pick<RegistryStartParts, 'engineImages' | 'pullThrough'>;
 
 export interface HttpAnswer {
   status: number;

@@ -231,12 +231,16 @@ test("an image of the engine's own is pulled by its name without having been pus
   const registry: TestRegistry = await TestRegistry.start(
     {},
     {
-      exportTagged: async (reference) => {
-        if (reference !== 'berth/app:v7') return undefined;
-        const blobs = join(image.layout, 'blobs', 'sha256');
-        for (const name of readdirSync(blobs)) await registry.blobs.put(createReadStream(join(blobs, name)));
-        const text = readFileSync(join(blobs, image.manifest.slice('sha256:'.length)), 'utf8');
-        return { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: image.manifest, text };
+      engineImages: {
+        exportTagged: async (reference) => {
+          if (reference !== 'berth/app:v7') return undefined;
+          const blobs = join(image.layout, 'blobs', 'sha256');
+          for (const name of readdirSync(blobs))
+            await registry.blobs.put(createReadStream(join(blobs, name)));
+          const text = readFileSync(join(blobs, image.manifest.slice('sha256:'.length)), 'utf8');
+          return { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: image.manifest, text };
+        },
+        listTags: (name) => (name === 'berth/app' ? ['v7'] : []),
       },
     },
   );
@@ -246,6 +250,8 @@ test("an image of the engine's own is pulled by its name without having been pus
       (await copy(`docker://${registry.address}/berth/app:v8`, `dir:${join(dir, 'none')}`)).stderr,
       /not in this repository/,
     );
+    const { text: tags } = await registry.ask('GET', '/v2/berth/app/tags/list');
+    assert.equal(tags, '{"name":"berth/app","tags":["v7"]}');
     const layer = await registry.ask('GET', `/v2/other/app/blobs/${image.manifest}`);
     assert.equal(layer.status, 404);
   } finally {

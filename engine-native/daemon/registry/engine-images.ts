@@ -15,15 +15,25 @@ export type ExportTagged = (
   compression: Compression,
 ) => Promise<{ mediaType: string; digest: string; text: string } | undefined>;
 
+export interface EngineImageParts {
+  exportTagged: ExportTagged;
+  /** Tags of the engine's images of that name. */
+  listTags: (name: string) => string[];
+}
+
 export class EngineImages implements Upstream {
-  readonly #export: ExportTagged;
+  readonly #parts: EngineImageParts;
   /** By `name@digest`, the oldest first. */
   readonly #given = new Map<string, UpstreamManifest>();
   /** Exports under way: hosts that pull one release at once compress it once. */
   readonly #running = new Map<string, Promise<UpstreamManifest | undefined>>();
 
-  constructor(exportTagged: ExportTagged) {
-    this.#export = exportTagged;
+  constructor(parts: EngineImageParts) {
+    this.#parts = parts;
+  }
+
+  tags(name: string): string[] {
+    return this.#parts.listTags(name);
   }
 
   async manifest(name: string, reference: string, client: string): Promise<UpstreamManifest | undefined> {
@@ -45,7 +55,7 @@ export class EngineImages implements Upstream {
   }
 
   async #take(name: string, tag: string, compression: Compression): Promise<UpstreamManifest | undefined> {
-    const exported = await this.#export(`${name}:${tag}`, compression);
+    const exported = await this.#parts.exportTagged(`${name}:${tag}`, compression);
     if (!exported) return undefined;
     const { mediaType, digest, text } = exported;
     const references = parseManifest(Buffer.from(text), mediaType).references.map((one) => one.digest);

@@ -2,16 +2,23 @@
 // registry is on; the heavy parts are loaded at the first use.
 import type { ImageParts } from '../images/image-parts.ts';
 import { normaliseReference, parseReference } from '../images/references.ts';
-import type { ExportTagged } from './engine-images.ts';
+import type { EngineImageParts } from './engine-images.ts';
 import type { PullThrough } from './proxy-cache.ts';
 
-export function imageSources(parts: ImageParts): { exportTagged: ExportTagged; pullThrough: PullThrough } {
+export function imageSources(parts: ImageParts): {
+  engineImages: EngineImageParts;
+  pullThrough: PullThrough;
+} {
   return {
-    async exportTagged(reference, compression) {
-      // By its own tag alone: an image's id, or another spelling of its name, would pass by the grants for the name.
-      if (normaliseReference(reference) !== reference || !parts.images.hasTag(reference)) return undefined;
-      const { exportImage } = await import('../images/export-image.ts');
-      return exportImage(parts.images.get(reference), { compression }, parts);
+    engineImages: {
+      async exportTagged(reference, compression) {
+        if (!isOwnSpelling(reference) || !parts.images.hasTag(reference)) return undefined;
+        const { exportImage } = await import('../images/export-image.ts');
+        return exportImage(parts.images.get(reference), { compression }, parts);
+      },
+      listTags(name) {
+        return isOwnSpelling(`${name}:latest`) ? parts.images.taggedAs(name).map(({ tag }) => tag) : [];
+      },
     },
     async pullThrough(host, repository, reference) {
       await parts.quota.makeRoom(1); // its size is not known yet: a store that is full already takes nothing
@@ -20,4 +27,13 @@ export function imageSources(parts: ImageParts): { exportTagged: ExportTagged; p
       return pullThrough(parseReference(`${host}/${repository}${separator}${reference}`), parts);
     },
   };
+}
+
+/** By its own tag alone: an image's id, or another spelling of its name, would pass by the grants for the name. */
+function isOwnSpelling(reference: string): boolean {
+  try {
+    return normaliseReference(reference) === reference;
+  } catch {
+    return false; // the engine's names have other limits than repositories
+  }
 }

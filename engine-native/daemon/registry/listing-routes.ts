@@ -40,11 +40,13 @@ export function listingRoutes(parts: RegistryParts): RegistryRoute[] {
 
 async function listTags(
   { name, query, response }: RegistryCall,
-  { repositories }: RegistryParts,
+  { repositories, upstream }: RegistryParts,
 ): Promise<void> {
-  if (!(await repositories.exists(name)))
+  const others = upstream.tags(name);
+  if (others.length === 0 && !(await repositories.exists(name)))
     throw new RegistryError('NAME_UNKNOWN', `repository "${name}" is not known here`);
-  const page = pageOf(await repositories.tags(name), query, maxTagsPage);
+  const tags = new Set([...(await repositories.tags(name)), ...others]);
+  const page = pageOf([...tags].sort(), query, maxTagsPage);
   answer(response, 200, nextPage(`/v2/${name}/tags/list`, page.more), { name, tags: page.names });
 }
 

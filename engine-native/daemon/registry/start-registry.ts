@@ -6,7 +6,7 @@ import type { Logger } from '@berth/kit/logging.ts';
 import type { BlobStore } from '../content/blob-store.ts';
 import { AccountFile } from './account-file.ts';
 import { Authority } from './authority.ts';
-import { EngineImages, type ExportTagged } from './engine-images.ts';
+import { type EngineImageParts, EngineImages } from './engine-images.ts';
 import { ProxyCache, type PullThrough } from './proxy-cache.ts';
 import type { RegistryConfig } from './registry-config.ts';
 import { RegistryServer, type TlsFiles } from './registry-server.ts';
@@ -21,8 +21,7 @@ export interface RegistryStartParts {
   root: string;
   blobs: BlobStore;
   log: Logger;
-  /** The engine's own images. */
-  exportTagged?: ExportTagged;
+  engineImages?: EngineImageParts;
   /** Asked before content comes; without it only the disk is the limit. */
   makeRoom?: (bytes: number) => Promise<void>;
   /** Needed where other registries are proxied. */
@@ -50,7 +49,7 @@ export async function startRegistry(
     publicUrl: config.publicUrl,
   });
   const repositories = new RepositoryStore(root);
-  const upstream = parts.exportTagged ? new EngineImages(parts.exportTagged) : noUpstream;
+  const upstream = parts.engineImages ? new EngineImages(parts.engineImages) : noUpstream;
   const proxy = makeProxy(config, repositories, parts);
   const { makeRoom = async () => {} } = parts;
   const server = new RegistryServer(

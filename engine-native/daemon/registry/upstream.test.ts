@@ -29,9 +29,12 @@ function imageOf(letter: string): FetchedManifest {
 
 test("the engine's images are given by tag, then by digest; nobody else's blobs with them", async () => {
   const asked: string[] = [];
-  const images = new EngineImages(async (reference, compression) => {
-    asked.push(`${reference} ${compression}`);
-    return reference === 'berth/app:v1' ? imageOf('a') : undefined;
+  const images = new EngineImages({
+    exportTagged: async (reference, compression) => {
+      asked.push(`${reference} ${compression}`);
+      return reference === 'berth/app:v1' ? imageOf('a') : undefined;
+    },
+    listTags: () => ['v1'],
   });
   const { digest: given } = imageOf('a');
   assert.equal(await images.manifest('berth/app', given, 'podman'), undefined);

@@ -12,6 +12,7 @@ export interface UpstreamManifest {
 export interface Upstream {
   /** By tag or digest; undefined when it has none. `client` is what the other side calls itself. */
   manifest(name: string, reference: string, client: string): Promise<UpstreamManifest | undefined>;
+  tags(name: string): string[];
   /** True when a manifest it gave for that repository names the blob. */
   names(name: string, digest: string): boolean;
 }
@@ -26,7 +27,11 @@ export interface ProxiedRepositories {
   upkeep(): Promise<void>;
 }
 
-export const noUpstream: Upstream = { manifest: async () => undefined, names: () => false };
+export const noUpstream: Upstream = {
+  manifest: async () => undefined,
+  tags: () => [],
+  names: () => false,
+};
 export const noProxy: ProxiedRepositories = {
   isProxied: () => false,
   refresh: async () => {},
