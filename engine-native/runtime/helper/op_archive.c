@@ -197,7 +197,7 @@ int op_archive_put(struct op_call *call, struct json_out *reply, struct err *err
     struct container_root root auto_container_root = {.fd = -1};
     struct wanted wanted = {0};
     struct untar_options options;
-    struct untar_result result;
+    struct untar_result result = {0};
     if (read_wanted(call->request, &wanted, err) < 0 || read_put_options(call->request, &options, err) < 0 ||
         container_root_open(call->helper, wanted.root, wanted.path, &root, err) < 0)
         return -1;

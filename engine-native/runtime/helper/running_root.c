@@ -71,7 +71,7 @@ static int become_container_root(int userns, bool *mapped, struct err *err) {
 }
 
 int running_root_open(const struct helper *helper, const char *run_dir, bool *mapped, struct err *err) {
-    pid_t pid, again;
+    pid_t pid = 0, again = 0;
     auto_close int sock = connect_shim(helper, run_dir, err);
     if (sock < 0 || ask_pid(sock, &pid, err) < 0)
         return -1;
