@@ -15,7 +15,8 @@ import { isNetworkMode } from '../networks/parse-network.ts';
 import type { Helper } from '../runtime/helper.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
-import { checkSettings, joinOne, networkSettings, takePorts, wantsPorts } from './container-networks.ts';
+import { checkSettings, joinOne, networkSettings, wantsPorts } from './container-networks.ts';
+import { publishNetwork } from './describe-event.ts';
 import { followGateways } from './name-servers.ts';
 
 export interface ConnectParts {
@@ -44,7 +45,7 @@ export function connectNetwork(
     if (container.isRunning) await plugIn(container, network, settings, parts);
     record.networks = { ...all, [network.name]: settings };
     parts.files.save(record);
-    publishEvent(parts.events, 'connect', network, container);
+    publishNetwork(parts.events, 'connect', network, container);
   });
 }
 
@@ -65,7 +66,7 @@ export function disconnectNetwork(
     if (key !== undefined) delete all[key];
     record.networks = all;
     parts.files.save(record);
-    publishEvent(parts.events, 'disconnect', network, container);
+    publishNetwork(parts.events, 'disconnect', network, container);
   });
 }
 
@@ -130,9 +131,7 @@ async function settle(container: Container, before: Endpoint[], parts: ConnectPa
     await helper.setDefaultRoute(container.pid, route);
   }
   if (!wantsPorts(container)) return;
-  if (v4 && container.ports.length === 0) takePorts(container, networks, new Set());
   await networks.publish(container.id, container.ports, endpoints);
-  files.updateRun(container.id, { endpoints, ports: container.ports });
 }
 
 function hostsLines({ record }: Container, { address, address6 }: Endpoint): string[] {
@@ -148,17 +147,4 @@ function editHosts(container: Container, files: ContainerFiles, edit: (lines: st
   } catch {
     // removed by its user: then nobody reads it
   }
-}
-
-export function publishEvent(
-  events: Events,
-  action: 'connect' | 'disconnect',
-  network: { id: string; name: string },
-  container: Container,
-): void {
-  events.publish('network', action, network.id, {
-    container: container.id,
-    name: network.name,
-    type: 'bridge',
-  });
 }

@@ -100,11 +100,14 @@ export function leaveNetworks(container: Container, networks: Networks): void {
   container.ports = [];
 }
 
-/** Finds ports of the host for everything the container publishes; `avoid` holds those that proved to be taken. */
+/**
+ * Finds ports of the host for everything the container publishes; `avoid` holds those that proved to be taken. A container on
+ * internal networks only gets them too: they lead to it as soon as it is on another one.
+ */
 export function takePorts(container: Container, networks: Networks, avoid: ReadonlySet<string>): void {
   networks.ports.release(container.id);
   container.ports = [];
-  const gateway = gatewayEndpoint(container.endpoints);
+  const gateway = gatewayEndpoint(container.endpoints) ?? container.endpoints[0];
   if (!gateway || !wantsPorts(container)) return;
   const { hostConfig, config } = container.record;
   const requests = portRequests(

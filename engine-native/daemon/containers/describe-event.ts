@@ -13,3 +13,12 @@ export function publishContainer(
   const attributes = { ...config.Labels, image: imageRef, name, ...extra };
   events.publish('container', action, container.id, attributes, atMs);
 }
+
+export function publishNetwork(
+  events: Events,
+  action: 'connect' | 'disconnect',
+  network: { id: string; name: string },
+  { id }: Container,
+): void {
+  events.publish('network', action, network.id, { container: id, name: network.name, type: 'bridge' });
+}

@@ -1,5 +1,5 @@
 // The networks and ports of a container as Docker's API shows them, in inspect and in lists. Reads records; changes nothing.
-import { gatewayEndpoint } from '../networks/endpoint.ts';
+import { gatewayEndpoint, type PublishedPort } from '../networks/endpoint.ts';
 import type { Networks } from '../networks/networks.ts';
 import { isNetworkMode } from '../networks/parse-network.ts';
 import { exposedKeys } from '../networks/port-requests.ts';
@@ -89,7 +89,7 @@ function describePorts(container: Container): Record<string, { HostIp: string; H
   if (!container.isRunning) return {};
   const described: ReturnType<typeof describePorts> = {};
   for (const key of exposed(container)) described[key] = null;
-  for (const { proto, hostIp, hostPort, containerPort } of container.ports) {
+  for (const { proto, hostIp, hostPort, containerPort } of leading(container)) {
     const key = `${containerPort}/${proto}`;
     described[key] = [...(described[key] ?? []), { HostIp: hostIp, HostPort: String(hostPort) }];
   }
@@ -99,17 +99,23 @@ function describePorts(container: Container): Record<string, { HostIp: string; H
 /** The Ports column of `docker ps`. */
 export function summarisePorts(container: Container): object[] {
   if (!container.isRunning) return [];
-  const published = container.ports.map(({ proto, hostIp, hostPort, containerPort }) => ({
+  const ports = leading(container);
+  const published = ports.map(({ proto, hostIp, hostPort, containerPort }) => ({
     IP: hostIp,
     PrivatePort: containerPort,
     PublicPort: hostPort,
     Type: proto,
   }));
-  const taken = new Set(container.ports.map(({ containerPort, proto }) => `${containerPort}/${proto}`));
+  const taken = new Set(ports.map(({ containerPort, proto }) => `${containerPort}/${proto}`));
   const unpublished = exposed(container)
     .filter((key) => !taken.has(key))
     .map((key) => ({ PrivatePort: Number.parseInt(key, 10), Type: key.split('/')[1] }));
   return [...published, ...unpublished];
+}
+
+/** On internal networks alone no port leads in. */
+function leading({ endpoints, ports }: Container): PublishedPort[] {
+  return gatewayEndpoint(endpoints) ? ports : [];
 }
 
 function exposed({ record, endpoints }: Container): string[] {

@@ -9,7 +9,7 @@ import { destroyCgroup } from './cgroup-cleanup.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
 import { leaveNetworks } from './container-networks.ts';
-import { publishContainer } from './describe-event.ts';
+import { publishContainer, publishNetwork } from './describe-event.ts';
 import type { HealthMonitors } from './health.ts';
 import { healthyRunMs, restartDelayMs, shouldRestart } from './restart-policy.ts';
 
@@ -77,6 +77,7 @@ export class ContainerFinisher {
     container.pid = 0;
     container.status = 'exited';
     health.end(container);
+    const left = container.endpoints;
     leaveNetworks(container, networks);
     const { life } = container.record;
     life.exitCode = exit.exitCode;
@@ -90,6 +91,8 @@ export class ContainerFinisher {
     if (exit.oomKilled) publishContainer(events, container, 'oom', {}, atMs);
     const execDuration = String(Math.max(0, Math.floor((atMs - Date.parse(life.startedAt)) / 1000) || 0));
     publishContainer(events, container, 'die', { exitCode: String(exit.exitCode), execDuration }, atMs);
+    for (const { networkId, networkName } of left)
+      publishNetwork(events, 'disconnect', { id: networkId, name: networkName }, container);
     const willRestart = shouldRestart(container.record);
     if (willRestart) container.status = 'restarting';
     files.saveLife(container.record);

@@ -28,7 +28,7 @@ import {
   takePorts,
 } from './container-networks.ts';
 import type { ContainerRegistry } from './container-registry.ts';
-import { publishContainer } from './describe-event.ts';
+import { publishContainer, publishNetwork } from './describe-event.ts';
 import type { ContainerFinisher } from './finish-container.ts';
 import { devicesOf } from './host-devices.ts';
 import type { VolumePlace } from './mount-specs.ts';
@@ -90,6 +90,8 @@ async function start(container: Container, parts: StartParts): Promise<void> {
     oomKilled: false,
   });
   publishMounts(container, parts);
+  for (const { networkId, networkName } of container.endpoints)
+    publishNetwork(events, 'connect', { id: networkId, name: networkName }, container);
   publishContainer(events, container, 'start');
   files.saveLife(container.record);
   if (shim) {

@@ -218,6 +218,11 @@ export class Networks {
         ),
       ),
     );
+    // Ports of containers that ended meanwhile must not lead to an address that somebody else gets.
+    if (records.length === 0 && this.list().some(({ bridge }) => isLinkThere(bridge)))
+      await this.firewall
+        .apply()
+        .catch((err: unknown) => this.#log.warn({ err }, 'old firewall rules stay until the next container'));
     this.#changed();
   }
 
@@ -304,16 +309,14 @@ export class Networks {
     return work;
   }
 
-  async #ensureBridge(record: NetworkRecord): Promise<void> {
+  #ensureBridge(record: NetworkRecord): Promise<void> {
     const { bridge, gateway, gateway6, subnet, subnet6 } = record;
-    await this.#helper.ensureBridge({
+    return this.#helper.ensureBridge({
       bridge,
       address: `${gateway}/${parseCidr(subnet).prefix}`,
       ...(gateway6 && subnet6 ? { address6: `${gateway6}/${parseCidr6(subnet6).prefix}` } : {}),
       mtu: mtuOf(record),
     });
-    // So that 127.0.0.1:<port> of the host can lead here; the rules drop such packets that come from elsewhere.
-    await this.#helper.setSysctl(`net.ipv4.conf.${bridge}.route_localnet`, '1');
   }
 
   #ruleset(): string {

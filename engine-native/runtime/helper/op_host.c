@@ -34,14 +34,13 @@ int op_hello(struct op_call *call, struct json_out *reply, struct err *err) {
     return 0;
 }
 
-/* A container must not give the host a default route (CVE-2020-13401). Where there is no IPv6 there is
- * nothing to turn off. */
-static void ignore_router_advertisements(const char *bridge) {
+/* Where the kernel has no such family there is nothing to set. */
+static void set_link(const char *family, const char *link, const char *name, const char *value) {
     char path[96];
-    (void)snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/accept_ra", bridge);
+    (void)snprintf(path, sizeof path, "/proc/sys/net/%s/conf/%s/%s", family, link, name);
     auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd >= 0)
-        (void)!write(fd, "0", 1);
+        (void)!write(fd, value, strlen(value));
 }
 
 int op_net_ensure(struct op_call *call, struct json_out *reply, struct err *err) {
@@ -54,7 +53,10 @@ int op_net_ensure(struct op_call *call, struct json_out *reply, struct err *err)
         json_opt_int(call->request, "mtu", 0, 65535, &mtu, err) < 0 ||
         net_bridge_ensure(bridge, address, address6, (unsigned)mtu, err) < 0)
         return -1;
-    ignore_router_advertisements(bridge);
+    /* A container must not give the host a default route (CVE-2020-13401). */
+    set_link("ipv6", bridge, "accept_ra", "0");
+    /* So that 127.0.0.1:<port> can lead here; the rules drop such packets that come from elsewhere. */
+    set_link("ipv4", bridge, "route_localnet", "1");
     return 0;
 }
 
