@@ -11,8 +11,8 @@ import { type DigestAlgorithm, digestAlgorithms, digestOfBytes, isDigest, parseD
 import { FolderUpload } from './folder-upload.ts';
 import { checkedContent } from './verify-content.ts';
 
-const maxUploads = 1000; // a client that opens uploads and leaves must not fill the folder; the stale ones go first
-const staleUploadMs = 24 * 3_600_000; // a laptop that sleeps over night may go on in the morning
+const maxUploads = 1000; // a client that opens uploads and leaves must not fill the folder
+const pressedUploadMs = 3_600_000; // whoever opens uploads and leaves must not keep others from pulling and pushing for a day
 const maxVerified = 10_000; // digests remembered as read and right; beyond that the oldest are checked again
 
 export class FolderBlobStore implements BlobStore {
@@ -67,7 +67,7 @@ export class FolderBlobStore implements BlobStore {
   }
 
   async startUpload(algorithm: DigestAlgorithm = 'sha256'): Promise<FolderUpload> {
-    if (this.#countUploads() >= maxUploads) await this.removeStaleUploads(staleUploadMs);
+    if (this.#countUploads() >= maxUploads) await this.removeStaleUploads(pressedUploadMs);
     if (this.#countUploads() >= maxUploads)
       throw new AppError('rate_limited', `${maxUploads} uploads are open already`, {
         hint: 'finish or cancel some',

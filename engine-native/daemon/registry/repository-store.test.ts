@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -67,11 +67,16 @@ test('referrers are found by their subject, also before it is there', async () =
   assert.deepEqual(await store.referrers('b', subject), []);
 });
 
-test('the roots are all manifests and what they name', async () => {
+test('the roots are all manifests, what they name, and blobs that were just pushed', async () => {
   await store.putManifest('a', record('1'), []);
   await store.putManifest('a/b', record('2', { references: [digest('d')] }), ['x']);
+  await store.linkBlob('a', digest('b'));
+  await store.linkBlob('a', digest('c'));
+  const links = join(root, 'registry', 'repositories', 'a', '_blobs', 'sha256');
+  for (const letter of ['b', 'c']) utimesSync(join(links, letter.repeat(64)), 0, 0);
+  await store.linkBlob('a', digest('c'));
   const roots = await Array.fromAsync(store.roots());
-  assert.deepEqual(roots.sort(), ['1', '2', 'd', 'e', 'f'].map(digest));
+  assert.deepEqual(roots.sort(), ['1', '2', 'c', 'd', 'e', 'f'].map(digest));
 });
 
 test('a file that a crash left half-way is no tag', async () => {

@@ -32,6 +32,8 @@ export function recordOf(digest: string, size: number, parsed: ParsedManifest): 
   };
 }
 
+const freshLinkMs = 3_600_000; // a client sends its blobs first and its manifest last
+
 // Folders of ours begin with an underscore, which no part of a repository's name does.
 const folders = { blobs: '_blobs', manifests: '_manifests', tags: '_tags', referrers: '_referrers' };
 
@@ -54,7 +56,7 @@ export class RepositoryStore {
 
   async linkBlob(name: string, digest: string): Promise<void> {
     const path = this.#digestPath(name, folders.blobs, digest);
-    if (!(await isThere(path))) await writeDurably(path, '');
+    if (!(await touch(path))) await writeDurably(path, '');
   }
 
   /** False when it was not there. Its content stays until nothing else names it. */
@@ -68,9 +70,7 @@ export class RepositoryStore {
 
   /** Notes that it was asked for; false when it is not there. */
   async touchManifest(name: string, digest: string): Promise<boolean> {
-    const now = new Date();
-    const touched = utimes(this.#digestPath(name, folders.manifests, digest), now, now).then(() => true);
-    return (await orNothing(touched)) ?? false;
+    return touch(this.#digestPath(name, folders.manifests, digest));
   }
 
   /** Removes manifests that nobody has pushed or asked for since then, and then what no manifest names any more. */
@@ -151,12 +151,16 @@ export class RepositoryStore {
     return found.sort();
   }
 
-  /** Every digest that must be kept: all manifests, and what they name. */
+  /** Every digest that must be kept: all manifests, what they name, and blobs whose manifest is still to come. */
   async *roots(): AsyncGenerator<string> {
     for (const name of await this.names()) {
       for (const digest of await this.#digests(name, folders.manifests)) {
         yield digest;
         yield* (await this.manifest(name, digest))?.references ?? [];
+      }
+      for (const digest of await this.#digests(name, folders.blobs)) {
+        const link = await orNothing(stat(this.#digestPath(name, folders.blobs, digest)));
+        if (link && link.mtimeMs > Date.now() - freshLinkMs) yield digest;
       }
     }
   }
@@ -201,6 +205,12 @@ export class RepositoryStore {
 
 async function entries(path: string): Promise<string[]> {
   return (await orNothing(readdir(path))) ?? [];
+}
+
+/** False when it is not there. */
+async function touch(path: string): Promise<boolean> {
+  const now = new Date();
+  return (await orNothing(utimes(path, now, now).then(() => true))) ?? false;
 }
 
 async function isThere(path: string): Promise<boolean> {
