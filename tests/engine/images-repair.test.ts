@@ -70,6 +70,7 @@ describe('repair', () => {
     registry.add('app', 'v1', one);
     await docker('pull', name('v1'));
     const [lost] = one.layers;
+    const container = (await docker('create', name('v1'))).trim();
     rmSync(layerDir(lost?.diffId ?? ''), { recursive: true });
     await refused(
       new RegExp(`has lost its layer "${lost?.diffId}"`),
@@ -78,6 +79,12 @@ describe('repair', () => {
       'never',
       name('v1'),
     );
+    await refused(
+      /layer ".*" of its image is lost or damaged \(pull or load the image again/,
+      'start',
+      container,
+    );
+    await docker('rm', container);
     await refused(/lost its layer/, 'save', '-o', join(engine.dir, 'no.tar'), name('v1'));
     const pulled = await docker('pull', name('v1'));
     assert.equal(pulled.match(/: Already exists$/gm)?.length, 1);

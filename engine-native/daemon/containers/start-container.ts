@@ -65,7 +65,7 @@ export function startContainer(container: Container, parts: StartParts, byUser =
       await start(container, parts);
     } catch (error) {
       if (byUser && container.status === 'restarting') container.status = 'exited';
-      throw failStart(container, parts, error);
+      throw failStart(container, parts, parts.layers.lossOf(container.record.layers) ?? error);
     }
     return true;
   });

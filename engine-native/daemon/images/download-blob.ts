@@ -35,7 +35,7 @@ export class Downloads {
 
   /** Two pulls that want the same blob share one download. */
   async fetch(descriptor: Descriptor, source: PullSource, watch: DownloadWatch): Promise<void> {
-    const { digest, size } = descriptor;
+    const { digest } = descriptor;
     for (;;) {
       const running = this.#running.get(digest);
       if (!running) break;
@@ -46,7 +46,6 @@ export class Downloads {
     const work = this.#fetchAlone(descriptor, source, watch).finally(() => this.#running.delete(digest));
     this.#running.set(digest, work);
     await work;
-    watch.onBytes(size, size);
   }
 
   async #fetchAlone(descriptor: Descriptor, source: PullSource, watch: DownloadWatch): Promise<void> {

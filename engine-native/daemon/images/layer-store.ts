@@ -76,6 +76,15 @@ export class LayerStore {
     return this.has(diffId) && existsSync(this.diffDir(diffId)) && !existsSync(this.#damagedFile(diffId));
   }
 
+  /** Why a container on these layers cannot start, when one of them is gone. */
+  lossOf(diffIds: readonly string[]): AppError | undefined {
+    const lost = diffIds.find((diffId) => !this.isWhole(diffId));
+    if (lost === undefined) return undefined;
+    return new AppError('conflict', `layer "${lost}" of its image is lost or damaged`, {
+      hint: 'pull or load the image again, then start it',
+    });
+  }
+
   /** Its files turned out not to be what they were: from now on it counts as missing, so that a pull or load replaces it. */
   markDamaged(diffId: string): void {
     if (this.has(diffId)) writeFileSync(this.#damagedFile(diffId), '');
