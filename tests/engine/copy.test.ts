@@ -352,6 +352,18 @@ test('CVE-2018-15664: a container that swaps a folder for a link while a copy ru
   await docker('rm', '-f', id);
 });
 
+test('a paused container gives and takes files, and stays paused', async () => {
+  writeFileSync(join(out, 'still'), 'x');
+  const id = (await docker('run', '-d', 'files')).trim();
+  await docker('pause', id);
+  await docker('cp', join(out, 'still'), `${id}:/tmp/still`);
+  await docker('cp', `${id}:/srv/app/file`, join(out, 'from-paused'));
+  assert.equal(await docker('inspect', '-f', '{{.State.Status}}', id), 'paused\n');
+  await docker('unpause', id);
+  assert.equal(await docker('exec', id, '/guest', 'cat', '/tmp/still'), 'x');
+  await docker('rm', '-f', id);
+});
+
 test('CVE-2019-14271: no library of the container is loaded by a copy', async () => {
   // The helper is one static program: it has no loader, so there is nothing a container could put in its way.
   const helper = readFileSync(`/proc/${engine.helperPid}/maps`, 'utf8');

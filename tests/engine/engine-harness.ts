@@ -145,6 +145,7 @@ export class TestEngine {
       timeout: 30_000,
     };
     const work = promisify(execFile)('docker', args, options);
+    work.child.stdin?.on('error', () => {}); // a command that needs no input may end before it is given any
     work.child.stdin?.end(input ?? '');
     try {
       return { code: 0, ...(await work) };

@@ -1,5 +1,6 @@
 // GET /system/df: what images, containers, volumes and the build cache take on disk (`docker system df`, with -v in detail).
 import { AppError } from '@berth/kit/errors.ts';
+import type { CacheMounts } from '../build/cache-mounts.ts';
 import type { StepCache } from '../build/step-cache.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
 import { summariseContainer } from '../containers/inspect-container.ts';
@@ -18,6 +19,7 @@ export interface DiskUsageParts extends SizeParts {
   networks: Networks;
   volumes: VolumeStore;
   steps: StepCache;
+  cacheMounts: CacheMounts;
 }
 
 const types = ['image', 'container', 'volume', 'build-cache'];
@@ -37,7 +39,7 @@ async function diskUsage({ query }: Call, parts: DiskUsageParts): Promise<Reply>
       ...(wants('image') ? imageUsage(parts) : {}),
       ...(wants('container') ? { Containers: await containerUsage(parts) } : {}),
       ...(wants('volume') ? { Volumes: await volumeUsage(parts) } : {}),
-      ...(wants('build-cache') ? buildUsage(parts) : {}),
+      ...(wants('build-cache') ? await buildUsage(parts) : {}),
     },
   };
 }
@@ -75,26 +77,34 @@ async function volumeUsage({ volumes }: DiskUsageParts): Promise<object[]> {
   return all;
 }
 
-/** Layers that only later builds would use; those of images are counted there. */
-function buildUsage({ steps, layers, images }: DiskUsageParts): object {
+/** Layers that only later builds would use (those of images are counted there), and the folders of RUN --mount=type=cache. */
+async function buildUsage({ steps, layers, images, cacheMounts }: DiskUsageParts): Promise<object> {
   const inImages = new Set(images.list().flatMap(({ config }) => config.diffIds));
-  const BuildCache = [...steps.layers()].flatMap((diffId) => {
+  const stepLayers = [...steps.layers()].flatMap((diffId) => {
     const meta = layers.find(diffId);
     if (!meta) return [];
-    return [
-      {
-        ID: diffId.slice('sha256:'.length),
-        Type: 'regular',
-        Description: 'a step of a build',
-        InUse: false,
-        Shared: inImages.has(diffId),
-        Size: meta.bytes,
-        CreatedAt: meta.created,
-        LastUsedAt: null,
-        UsageCount: 1,
-      },
-    ];
+    const entry = cacheEntry(diffId.slice('sha256:'.length), 'regular', meta.bytes);
+    return [{ ...entry, Shared: inImages.has(diffId), CreatedAt: meta.created }];
   });
+  const mounts = (await cacheMounts.usage()).map(({ name, bytes, isUsed }) => ({
+    ...cacheEntry(name, 'exec.cachemount', bytes),
+    InUse: isUsed,
+  }));
+  const BuildCache = [...stepLayers, ...mounts];
   const BuilderSize = BuildCache.reduce((sum, { Shared, Size }) => sum + (Shared ? 0 : Size), 0);
   return { BuildCache, BuilderSize };
+}
+
+function cacheEntry(ID: string, Type: string, Size: number) {
+  return {
+    ID,
+    Type,
+    Description: Type === 'regular' ? 'a step of a build' : 'a cache mount of builds',
+    InUse: false,
+    Shared: false,
+    Size,
+    CreatedAt: '0001-01-01T00:00:00Z',
+    LastUsedAt: null,
+    UsageCount: 1,
+  };
 }

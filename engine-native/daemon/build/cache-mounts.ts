@@ -64,6 +64,16 @@ export class CacheMounts {
     return bytes;
   }
 
+  /** What each takes on disk, for `docker system df`. */
+  async usage(): Promise<{ name: string; bytes: number; isUsed: boolean }[]> {
+    const all: { name: string; bytes: number; isUsed: boolean }[] = [];
+    for (const name of readdirSync(this.#dir)) {
+      const { bytes } = await this.#helper.usage(join(this.#dir, name));
+      all.push({ name, bytes, isUsed: this.#slots.has(name) });
+    }
+    return all;
+  }
+
   /** Folders that nobody used for a month go. */
   async trim(nowMs = Date.now()): Promise<void> {
     for (const name of readdirSync(this.#dir)) {

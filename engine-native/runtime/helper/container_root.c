@@ -181,6 +181,8 @@ static int open_stopped(const struct json *root, const char *path, struct contai
         return -1;
     if (upper && !work)
         return err_set(err, ERR_BAD_REQUEST, "\"work\" is missing");
+    if (upper)
+        clear_volatile_mark(r->helper, work); /* of a worker that was killed in between */
     r->fd = merged_open(r->helper, lower, upper, work, err);
     if (r->fd < 0)
         return -1;
