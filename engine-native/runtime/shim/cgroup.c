@@ -257,28 +257,44 @@ int cgroup_open_root(int version, int kind) {
     return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-void cgroup_remove(struct cgroup *cgroup) {
-    const char *slash = strrchr(cgroup->path, '/');
+/* A dying process leaves its cgroup a moment after its parent has seen it die, so EBUSY is retried; and what
+ * still lives is killed. 2 s, then the next start's sweep has to take it. */
+static void remove_own(const struct cgroup *cgroup, int root) {
     struct err ignored = {0};
 
+    for (int attempt = 0; attempt < 200 && remove_dir(root, cgroup->path); attempt++) {
+        if (attempt % 20 == 5)
+            (void)cgroup_signal(cgroup, SIGKILL, &ignored);
+        (void)nanosleep(&(struct timespec){0, attempt < 5 ? 200000 : 10000000}, NULL);
+    }
+}
+
+void cgroup_remove_own(struct cgroup *cgroup) {
     for (int kind = 0; kind < CGROUP_KINDS; kind++) {
         if (cgroup->dir[kind] < 0)
             continue;
         auto_close int root = cgroup_open_root(cgroup->version, kind);
-        /* A dying process leaves its cgroup a moment after its parent has seen it die, so EBUSY is retried;
-         * and what still lives is killed. 2 s, then the next start's sweep has to take it. */
-        for (int attempt = 0; root >= 0 && attempt < 200 && remove_dir(root, cgroup->path); attempt++) {
-            if (attempt % 20 == 5)
-                (void)cgroup_signal(cgroup, SIGKILL, &ignored);
-            (void)nanosleep(&(struct timespec){0, attempt < 5 ? 200000 : 10000000}, NULL);
-        }
-        if (slash && root >= 0) {
-            char parent[256];
-            (void)snprintf(parent, sizeof(parent), "%.*s", (int)(slash - cgroup->path), cgroup->path);
-            (void)unlinkat(root, parent, AT_REMOVEDIR); /* not empty: a sibling lives there */
-        }
+        if (root >= 0)
+            remove_own(cgroup, root);
         (void)close(cgroup->dir[kind]);
         cgroup->dir[kind] = -1;
     }
     cgroup->version = 0;
+}
+
+void cgroup_remove(struct cgroup *cgroup) {
+    const char *slash = strrchr(cgroup->path, '/');
+    int version = cgroup->version;
+    bool used[CGROUP_KINDS];
+    char parent[256];
+
+    for (int kind = 0; kind < CGROUP_KINDS; kind++)
+        used[kind] = cgroup->dir[kind] >= 0;
+    cgroup_remove_own(cgroup);
+    (void)snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - cgroup->path) : 0, cgroup->path);
+    for (int kind = 0; slash && kind < CGROUP_KINDS; kind++) {
+        auto_close int root = used[kind] ? cgroup_open_root(version, kind) : -1;
+        if (root >= 0)
+            (void)unlinkat(root, parent, AT_REMOVEDIR); /* not empty: a sibling lives there */
+    }
 }

@@ -9,7 +9,8 @@
 #include "../lib/err.h"
 #include "spec.h"
 
-/* The shims themselves need no place in the last two. A cpuset is made only where one is asked for. */
+/* The shims themselves need no place from blkio on. A cpuset is made only where one is asked for, what is
+ * behind it only by the OCI runtime. */
 enum {
     CGROUP_MEMORY,
     CGROUP_CPU,
@@ -19,6 +20,12 @@ enum {
     CGROUP_FREEZER,
     CGROUP_BLKIO,
     CGROUP_CPUSET,
+    CGROUP_HUGETLB,
+    CGROUP_NET_CLS,
+    CGROUP_NET_PRIO,
+    CGROUP_PERF_EVENT,
+    CGROUP_RDMA,
+    CGROUP_SYSTEMD,
     CGROUP_KINDS,
     CGROUP_SHIM_KINDS = CGROUP_BLKIO
 };
@@ -56,6 +63,8 @@ void cgroup_stats(const struct cgroup *cgroup, struct cgroup_stats *stats);
 
 /* Kills what is left, removes the directories, and the parent when this was its last. */
 void cgroup_remove(struct cgroup *cgroup);
+/* The same without the parent, for groups whose place somebody else has chosen. */
+void cgroup_remove_own(struct cgroup *cgroup);
 
 /* The leaf of all shims beside their containers ("<parent>/shims"): nothing that is done to the cgroup of the
  * helper or the daemon (a limit, a kill, an out-of-memory policy) may take the shims, and with them every
@@ -91,7 +100,12 @@ int cgroup_v2_freeze(const struct cgroup *cgroup, bool frozen, struct err *err);
 void cgroup_v2_stats(const struct cgroup *cgroup, struct cgroup_stats *stats);
 int cgroup_v2_allow_devices(int dir, const struct spec *spec, struct err *err);
 
-/* Opens (making it when `make`) a directory below a hierarchy's root; parents are made on the way. -1 with
+/* v1: makes and opens the cpuset of cgroup->path, with its parents' processors and memory nodes. */
+int cgroup_v1_make_cpuset(struct cgroup *cgroup, struct err *err);
+/* v2: lets every controller there is reach `path`. */
+void cgroup_v2_enable_controllers(int root, const char *path);
+
+/* Opens a directory below a hierarchy's root, making it and its parents on the way. -1 with
  * errno. */
 int cgroup_make_dir(int root, const char *path);
 /* The root of a controller's hierarchy (v2: of the one there is). -1 where it is not mounted. */

@@ -15,8 +15,9 @@
 #include "../lib/cleanup.h"
 
 const char *cgroup_controller_name(int kind) {
-    static const char *const names[CGROUP_KINDS] = {"memory",  "cpu",     "cpuacct", "pids",
-                                                    "devices", "freezer", "blkio",   "cpuset"};
+    static const char *const names[CGROUP_KINDS] = {"memory",   "cpu",        "cpuacct", "pids",    "devices",
+                                                    "freezer",  "blkio",      "cpuset",  "hugetlb", "net_cls",
+                                                    "net_prio", "perf_event", "rdma",    "systemd"};
     return names[kind];
 }
 
@@ -81,7 +82,7 @@ static int fill_cpuset(int dir) {
     return parent < 0 ? -1 : 0;
 }
 
-static int make_cpuset(struct cgroup *cgroup, struct err *err) {
+int cgroup_v1_make_cpuset(struct cgroup *cgroup, struct err *err) {
     auto_close int root = cgroup_open_root(1, CGROUP_CPUSET);
 
     if (root < 0)
@@ -187,7 +188,7 @@ static int set_cpuset(struct cgroup *cgroup, const struct resources *r, struct e
     if (!values[0][0] && !values[1][0])
         return 0;
     bool is_new = cgroup->dir[CGROUP_CPUSET] < 0;
-    if (is_new && make_cpuset(cgroup, err))
+    if (is_new && cgroup_v1_make_cpuset(cgroup, err))
         return -1;
     for (size_t i = 0; i < 2; i++)
         if (values[i][0] && cgroup_write(cgroup->dir[CGROUP_CPUSET], files[i], values[i]))

@@ -13,8 +13,8 @@
 
 /* Controllers reach a directory only when every parent passes them on. A missing one matters only to a limit
  * that needs it, which then fails by name. */
-static void enable_controllers(int root, const char *path) {
-    static const char *const wanted[] = {"+memory", "+cpu", "+pids", "+io", "+cpuset"};
+void cgroup_v2_enable_controllers(int root, const char *path) {
+    static const char *const wanted[] = {"+memory", "+cpu", "+pids", "+io", "+cpuset", "+hugetlb", "+rdma"};
     char prefix[256] = ".";
     const char *slash = path - 1;
 
@@ -42,7 +42,7 @@ int cgroup_v2_create(const struct spec *spec, struct cgroup *cgroup, struct err 
     cgroup->dir[0] = cgroup_make_dir(root, cgroup->path);
     if (cgroup->dir[0] < 0)
         return err_sys_as(err, ERR_CGROUP, errno, "cannot make cgroup \"%s\"", cgroup->path);
-    enable_controllers(root, cgroup->path);
+    cgroup_v2_enable_controllers(root, cgroup->path);
     if (!spec->privileged && cgroup_v2_allow_devices(cgroup->dir[0], spec, err))
         return -1;
     return 0;

@@ -18,6 +18,16 @@ const struct default_device default_devices[DEFAULT_DEVICES] = {
     {"/dev/random", 1, 8}, {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0},
 };
 
+const struct device_link device_links[] = {
+    {"/proc/self/fd", "fd"},
+    {"/proc/self/fd/0", "stdin"},
+    {"/proc/self/fd/1", "stdout"},
+    {"/proc/self/fd/2", "stderr"},
+    {"pts/ptmx", "ptmx"},
+    {"/proc/kcore", "core"},
+    {NULL, NULL},
+};
+
 static int attach_device(int source, int dev_fd, const char *name, struct err *err) {
     auto_close int file = openat(dev_fd, name, O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0666);
 
@@ -50,11 +60,6 @@ static int make_node(int dev_fd, const char *name, mode_t mode, unsigned major, 
 }
 
 int devices_fill(const struct spec *spec, int dev_fd, int root_fd, const int **next_source, struct err *err) {
-    static const char *const links[][2] = {
-        {"/proc/self/fd", "fd"},       {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
-        {"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},         {"/proc/kcore", "core"},
-    };
-
     for (size_t i = 0; i < DEFAULT_DEVICES; i++) {
         const struct default_device *d = &default_devices[i];
         int rc = spec->userns ? attach_device(*(*next_source)++, dev_fd, d->path + 5, err)
@@ -72,8 +77,8 @@ int devices_fill(const struct spec *spec, int dev_fd, int root_fd, const int **n
         if (rc)
             return -1;
     }
-    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
-        if (symlinkat(links[i][0], dev_fd, links[i][1]))
-            return err_sys(err, errno, "cannot link \"/dev/%s\"", links[i][1]);
+    for (const struct device_link *link = device_links; link->name; link++)
+        if (symlinkat(link->target, dev_fd, link->name))
+            return err_sys(err, errno, "cannot link \"/dev/%s\"", link->name);
     return 0;
 }

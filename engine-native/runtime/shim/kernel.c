@@ -58,8 +58,8 @@ int k_mount_setattr(int fd, unsigned flags, uint64_t set, uint64_t userns_fd) {
     return (int)syscall(SYS_mount_setattr, fd, "", flags | AT_EMPTY_PATH, &attr, sizeof(attr));
 }
 
-int k_mount_propagation(int fd, unsigned flags, uint64_t propagation) {
-    struct mount_attr attr = {.propagation = propagation};
+int k_mount_change(int fd, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation) {
+    struct mount_attr attr = {.attr_set = set, .attr_clr = clear, .propagation = propagation};
     return (int)syscall(SYS_mount_setattr, fd, "", flags | AT_EMPTY_PATH, &attr, sizeof(attr));
 }
 

@@ -37,8 +37,8 @@ int k_fsopen(const char *type);
 int k_fsconfig(int fs, unsigned command, const char *key, const char *value);
 int k_fsmount(int fs, unsigned attributes);
 int k_mount_setattr(int fd, unsigned flags, uint64_t set, uint64_t userns_fd);
-/* flags: AT_RECURSIVE or 0; propagation: MS_PRIVATE, MS_SLAVE, MS_SHARED. */
-int k_mount_propagation(int fd, unsigned flags, uint64_t propagation);
+/* Sets and clears attributes and, unless 0, the propagation (MS_SHARED, …). */
+int k_mount_change(int fd, unsigned flags, uint64_t set, uint64_t clear, uint64_t propagation);
 pid_t k_clone3(struct clone_args *args);
 int k_pidfd_send_signal(int pidfd, int signal);
 int k_close_range(unsigned first, unsigned last, unsigned flags);

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -32,28 +34,38 @@ int launch_stdio_count(const struct process_spec *process) {
 }
 
 /* The slave comes from the master's descriptor (TIOCGPTPEER), never from a path under /dev/pts, which a
- * container can replace by a link. */
-static int open_terminal(const struct launch *l, const struct identity *identity, struct launch_stdio *stdio,
-                         int *master_out, struct err *err) {
-    struct winsize size = {.ws_row = (unsigned short)l->process->rows,
-                           .ws_col = (unsigned short)l->process->cols};
+ * container can replace by a link; and what looks like ptmx must be one. */
+int launch_open_terminal(int pts_fd, const char *ptmx, int64_t rows, int64_t cols, uid_t owner,
+                         int *master_out, int *slave_out, struct err *err) {
+    struct winsize size = {.ws_row = (unsigned short)rows, .ws_col = (unsigned short)cols};
     int unlock = 0;
     struct stat st;
-    auto_close int master = openat(l->pts_fd, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+    struct statfs fs;
+    auto_close int master = k_openat2(pts_fd, ptmx, O_RDWR | O_NOCTTY | O_CLOEXEC, 0,
+                                      RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
 
-    if (master < 0 || fstat(master, &st) || !S_ISCHR(st.st_mode) || ioctl(master, TIOCSPTLCK, &unlock))
+    if (master < 0 || fstat(master, &st) || !S_ISCHR(st.st_mode) || fstatfs(master, &fs) ||
+        fs.f_type != DEVPTS_SUPER_MAGIC || ioctl(master, TIOCSPTLCK, &unlock))
         return err_sys(err, errno, "cannot open a terminal");
     auto_close int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (slave < 0 || fchown(slave, identity->uid, (gid_t)-1))
+    if (slave < 0 || fchown(slave, owner, (gid_t)-1))
         return err_sys(err, errno, "cannot open the terminal's other end");
     if (size.ws_row > 0 && size.ws_col > 0)
         (void)ioctl(master, TIOCSWINSZ, &size);
-    if (l->first && mounts_set_console(l->root_fd, slave, err))
-        return -1;
     *master_out = steal_fd(&master);
-    *stdio = (struct launch_stdio){.in = slave, .out = slave, .err = slave, .tty = true};
-    (void)steal_fd(&slave);
+    *slave_out = steal_fd(&slave);
     return 0;
+}
+
+static int open_terminal(const struct launch *l, const struct identity *identity, struct launch_stdio *stdio,
+                         int *master, struct err *err) {
+    int slave;
+
+    if (launch_open_terminal(l->pts_fd, "ptmx", l->process->rows, l->process->cols, identity->uid, master,
+                             &slave, err))
+        return -1;
+    *stdio = (struct launch_stdio){.in = slave, .out = slave, .err = slave, .tty = true};
+    return l->first ? mounts_set_console(l->root_fd, slave, err) : 0;
 }
 
 /* A pipe whose program's end the program's user may open again through /dev/stdout. */
@@ -101,8 +113,7 @@ int launch_open_stdio(const struct launch *l, struct launch_stdio *stdio, struct
     return 0;
 }
 
-/* The shim blocks every signal and ignores SIGPIPE; a program must start with neither. */
-static void reset_signals(void) {
+void launch_reset_signals(void) {
     sigset_t none;
 
     for (int signal = 1; signal < NSIG; signal++)
@@ -114,7 +125,7 @@ static void reset_signals(void) {
 
 /* Descriptors 0, 1 and 2 of the child may be the very ones that stdio lives on, so they are moved up first.
  */
-static int install_stdio(const struct launch_stdio *stdio, struct err *err) {
+int launch_install_stdio(const struct launch_stdio *stdio, struct err *err) {
     int in = fcntl(stdio->in, F_DUPFD_CLOEXEC, 3), out = fcntl(stdio->out, F_DUPFD_CLOEXEC, 3),
         error = fcntl(stdio->err, F_DUPFD_CLOEXEC, 3);
 
@@ -160,9 +171,9 @@ int launch_run(const struct launch *l, const struct launch_stdio *stdio, const s
             pid1_run(child, l->status_fd);
     }
     (void)setsid();
-    if (install_stdio(stdio, err))
+    if (launch_install_stdio(stdio, err))
         return -1;
-    reset_signals();
+    launch_reset_signals();
     /* Nothing of ours reaches the program, whatever forgot its close-on-exec flag. */
     (void)k_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     return program_exec(l->process, env, err);

@@ -34,5 +34,13 @@ int launch_open_stdio(const struct launch *launch, struct launch_stdio *stdio, s
 int launch_run(const struct launch *launch, const struct launch_stdio *stdio, const struct identity *identity,
                struct err *err);
 
+/* A terminal of the devpts behind ptmx (a path below pts_fd): its two ends. rows and cols 0: as they are. */
+int launch_open_terminal(int pts_fd, const char *ptmx, int64_t rows, int64_t cols, uid_t owner, int *master,
+                         int *slave, struct err *err);
+/* Puts stdio onto 0, 1 and 2. */
+int launch_install_stdio(const struct launch_stdio *stdio, struct err *err);
+/* Whoever starts a program may ignore and block signals; the program must not. */
+void launch_reset_signals(void);
+
 /* Names the process, so that ps shows at which stage a start hangs. */
 void launch_stage(const char *name);

@@ -7,42 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../lib/cleanup.h"
 #include "kernel.h"
+#include "sealed.h"
 #include "shim.h"
 
 #define SPEC_FD 3
 #define READY_FD 4
 #define SPEC_MAX (1 << 20)
-
-#define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
-
-/* A privileged container could write to our binary through /proc/<pid>/exe once we have ended. From a sealed
- * memory file there is nothing to write to. The helper starts us from one; started by hand, we make our own.
- */
-static void run_sealed(char **argv) {
-    auto_close int self = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    int seals = self < 0 ? -1 : fcntl(self, F_GET_SEALS); /* -1 also for a file on a disk */
-    struct stat st;
-
-    if (self < 0 || (seals >= 0 && (seals & F_SEAL_WRITE)) || fstat(self, &st))
-        return;
-    auto_close int copy = (int)syscall(SYS_memfd_create, "berth-shim", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    off_t offset = 0;
-    while (copy >= 0 && offset < st.st_size)
-        if (sendfile(copy, self, &offset, (size_t)(st.st_size - offset)) <= 0)
-            return;
-    if (copy < 0 || fcntl(copy, F_ADD_SEALS, ALL_SEALS))
-        return;
-    (void)syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
-}
 
 /* Nothing that the caller left open may reach a container, and our own stdio is nobody's terminal. */
 static int tidy_descriptors(void) {
@@ -126,7 +102,7 @@ int main(int argc, char **argv) {
                     stderr);
         return 2;
     }
-    run_sealed(argv);
+    sealed_run("berth-shim", argv); /* the helper has done that; not so whoever runs us by hand */
     (void)setsid();
     (void)signal(SIGPIPE, SIG_IGN);
     (void)prctl(PR_SET_NAME, "berth-shim", 0, 0, 0);

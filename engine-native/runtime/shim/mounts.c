@@ -225,9 +225,11 @@ int mounts_set_console(int root_fd, int slave, struct err *err) {
     if (dev < 0 || copy < 0)
         return err_sys(err, errno, "cannot make \"/dev/console\"");
     auto_close int file = openat(dev, "console", O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_WRONLY, 0600);
-    if (file < 0 || k_move_mount(copy, dev, "console", 0))
+    /* A /dev of the image's own may have one, which must be no link. */
+    int target = file >= 0 || errno == EEXIST ? resolve_plain(dev, "console") : -1;
+    if (target < 0)
         return err_sys(err, errno, "cannot make \"/dev/console\"");
-    return 0;
+    return protect_attach(copy, target, "/dev/console", err);
 }
 
 int mounts_pivot(int root_fd, struct err *err) {

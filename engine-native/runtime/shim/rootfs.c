@@ -278,7 +278,7 @@ int rootfs_open_bind(const struct mount_spec *mount, int userns_fd, struct err *
     /* Private unless asked otherwise: what a container mounts below must not show on the host. A shared one
      * keeps the peers that its source has. */
     if (mount->propagation != MS_SHARED &&
-        k_mount_propagation(fd, mount->propagation_recursive ? AT_RECURSIVE : 0, mount->propagation))
+        k_mount_change(fd, mount->propagation_recursive ? AT_RECURSIVE : 0, 0, 0, mount->propagation))
         return err_sys(err, errno, "cannot set the propagation of mount \"%s\"", mount->target);
     return steal_fd(&fd);
 }

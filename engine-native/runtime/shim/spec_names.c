@@ -66,6 +66,10 @@ int capability_by_name(const char *name) {
     return -1;
 }
 
+const char *capability_name(int capability) {
+    return capability >= 0 && (size_t)capability < COUNT(capabilities) ? capabilities[capability] : NULL;
+}
+
 uint64_t spec_all_capabilities(void) {
     return (1ULL << COUNT(capabilities)) - 1;
 }

@@ -11,3 +11,6 @@ int rlimit_by_name(const char *name);
 
 /* Sysctls outside net.* that an ipc namespace confines. */
 bool sysctl_is_ipc(const char *name);
+
+/* Without "CAP_"; NULL behind the last. */
+const char *capability_name(int capability);

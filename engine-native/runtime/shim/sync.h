@@ -19,7 +19,16 @@
 
 #include "../lib/err.h"
 
-enum sync_stage { SYNC_START = 1, SYNC_STDIO, SYNC_GO, SYNC_FAILED, SYNC_JOINED = 20 };
+/* MOUNTED and READY belong to the OCI runtime, whose start has more steps (oci/create.h). */
+enum sync_stage {
+    SYNC_START = 1,
+    SYNC_STDIO,
+    SYNC_GO,
+    SYNC_FAILED,
+    SYNC_MOUNTED,
+    SYNC_READY,
+    SYNC_JOINED = 20
+};
 
 #define SYNC_FDS_MAX 200 /* of one message; the kernel takes 253 */
 
