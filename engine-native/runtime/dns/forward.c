@@ -21,17 +21,17 @@ enum {
 
 struct pending {
     struct watch watch; /* the socket to the server */
-    bool is_used, over_tcp;
-    struct forward_origin origin;
-    uint8_t *message; /* two bytes of length, as TCP has it, then the query under our id */
-    size_t len;       /* of the query */
-    size_t sent;      /* by TCP, length included */
-    uint8_t client_id[2];
     struct upstream servers;
-    unsigned tries;
-    int64_t deadline_ms;
+    struct forward_origin origin;
+    uint8_t *message;  /* two bytes of length, as TCP has it, then the query under our id */
+    size_t len;        /* of the query */
+    size_t sent;       /* by TCP, length included */
     uint8_t *response; /* by TCP */
     size_t got;
+    int64_t deadline_ms;
+    unsigned tries;
+    uint8_t client_id[2];
+    bool is_used, over_tcp;
 };
 
 static struct pending table[PENDING_MAX];
