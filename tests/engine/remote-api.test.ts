@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
@@ -19,6 +19,8 @@ const run = promisify(execFile);
 let engine: TestEngine;
 let port: number;
 let certificates: string;
+/** Connections that say nothing, and how long each was let in; begun early, because patience takes its time. */
+let silence: Promise<number[]>;
 
 before(async () => {
   engine = new TestEngine('bdrm');
@@ -33,7 +35,22 @@ before(async () => {
   });
   await engine.startDaemon();
   await engine.makeImage();
+  silence = Promise.all([untilClosed(connect(port, '127.0.0.1')), untilClosed(halfARequest())]);
 });
+
+async function untilClosed(socket: Socket): Promise<number> {
+  const started = performance.now();
+  socket.on('error', () => socket.destroy());
+  socket.resume();
+  await once(socket, 'close', { signal: AbortSignal.timeout(40_000) });
+  return performance.now() - started;
+}
+
+function halfARequest(): Socket {
+  const socket = connectTls({ host: '127.0.0.1', port, servername: 'localhost', ...clientFiles() });
+  socket.write('GET /info HTTP/1.1\r\nHost: ');
+  return socket;
+}
 
 after(async () => {
   await engine.close();
@@ -216,6 +233,12 @@ describe('requests that lie about their body (CVE-2024-41110, CVE-2026-34040)', 
     assert.match(await create('Transfer-Encoding: chunked\r\n', chunked), /^HTTP\/1\.1 413 /);
     assert.equal(await ids(), before);
   });
+});
+
+test('a client that begins and never goes on is let go within seconds', async () => {
+  const [withoutTls = 0, withoutEnd = 0] = await silence;
+  assert.ok(withoutTls > 5_000 && withoutTls < 15_000, `${withoutTls} ms`);
+  assert.ok(withoutEnd > 5_000 && withoutEnd < 25_000, `${withoutEnd} ms`);
 });
 
 describe('berth-engine, the program', () => {

@@ -35,12 +35,15 @@ export class DnsProcess {
     for (const pid of others) await endProcess(pid);
     if (first !== undefined && this.#isCurrent(first)) await this.#watchAdopted(first);
     else if (first !== undefined) await endProcess(first);
+    let said = '';
     for (let attempt = 0; !this.#isStopping; attempt++) {
       const startedAt = performance.now();
       const reason = await this.#run();
       if (this.#isStopping) return;
       if (performance.now() - startedAt > healthyRunMs) attempt = 0;
-      this.#log.warn({ reason }, 'berth-dns ended and is started again');
+      if (reason !== said || attempt === 0)
+        this.#log.warn({ reason, log: join(this.#dir, 'log') }, 'berth-dns ended and is started again');
+      said = reason;
       await sleep(backoffDelay(attempt, restartDelay), undefined, { ref: false });
     }
   }
