@@ -1,6 +1,6 @@
 // The flags of docker run and create, through the real docker CLI: what a container may use, who it is, and what is refused.
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -175,6 +175,25 @@ describe('identity and walls', () => {
     await engine.docker(['rm', 'guest-of']);
     await refused(['--pid', 'container:nobody'], /no such container "nobody"/);
     await refused(['--network', 'container:nobody'], /no such container "nobody"/);
+  });
+
+  test('shared IPC is shared memory too, of another container and of the host', async () => {
+    const donor = await engine.runDetached(
+      ['/guest', 'write', '/dev/shm/word', 'shared', ',', 'sleep', '60000'],
+      { HostConfig: { IpcMode: 'shareable' } } as object,
+      'donor',
+    );
+    await eventually('it is written', async () => (await engine.output(donor)) !== '');
+    assert.equal(await run(['--ipc', 'container:donor'], 'cat', '/dev/shm/word'), 'shared');
+    const name = `berth-test-${process.pid}`;
+    writeFileSync(`/dev/shm/${name}`, 'of the host');
+    try {
+      assert.equal(await run(['--ipc', 'host'], 'cat', `/dev/shm/${name}`), 'of the host');
+      assert.match(await run([], 'cat', `/dev/shm/${name}`), /No such file/);
+    } finally {
+      rmSync(`/dev/shm/${name}`);
+      await engine.client.removeContainer(donor, { force: true });
+    }
   });
 
   test('a seccomp profile of its own decides which calls a program may make', async () => {

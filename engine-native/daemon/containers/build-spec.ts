@@ -3,7 +3,13 @@
 import { release } from 'node:os';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
-import type { ContainerSpec, NamespaceSpec, NetworkSpec, ProcessSpec } from '../runtime/container-spec.ts';
+import type {
+  ContainerSpec,
+  MountSpec,
+  NamespaceSpec,
+  NetworkSpec,
+  ProcessSpec,
+} from '../runtime/container-spec.ts';
 import type { ContainerRecord, HostConfig } from './container-config.ts';
 import { logLimits } from './log-options.ts';
 import { commandOf, mergeEnv } from './merge-image-config.ts';
@@ -22,7 +28,7 @@ export interface Surroundings {
   network: NetworkSpec;
   ports: ContainerSpec['ports'];
   /** /proc/…/ns/… of the container whose namespaces are joined, by kind. */
-  joined: { pid?: string; ipc?: string; net?: string; user?: string };
+  joined: { pid?: string; ipc?: string; net?: string; user?: string; shm?: string };
   devices: ContainerSpec['devices'];
   hostHostname: string;
   awaitAttach: boolean;
@@ -64,7 +70,7 @@ export function buildSpec(record: ContainerRecord, around: Surroundings): Contai
     namespaces: namespacesOf(hostConfig, around),
     network: around.network,
     ports: around.ports,
-    mounts: mountSpecs(record, around.etcDir, around.volumes),
+    mounts: withSharedMemory(mountSpecs(record, around.etcDir, around.volumes), record, around),
     shmSize: hostConfig.ShmSize || defaultShmBytes,
     capabilities: capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged),
     noNewPrivileges: options.noNewPrivileges,
@@ -94,8 +100,8 @@ function mainProcess(record: ContainerRecord, hostname: string, around: Surround
     user: config.User,
     ...groupsOf(record.hostConfig),
     tty: config.Tty,
-    rows: around.tty.rows,
-    cols: around.tty.cols,
+    rows: around.tty.rows || (record.hostConfig.ConsoleSize?.[0] ?? 0),
+    cols: around.tty.cols || (record.hostConfig.ConsoleSize?.[1] ?? 0),
     stdin: config.OpenStdin,
   };
 }
@@ -111,6 +117,19 @@ function seccompProfile({ hostConfig }: ContainerRecord, text: string): object {
 /** Only who owns a pid namespace sees its /proc: a joined one is shared with its user namespace. */
 function usernsOf(base: number, { joined }: Surroundings): NonNullable<ContainerSpec['userns']> {
   return { base, size: usernsSize, ...(joined.user === undefined ? {} : { join: joined.user }) };
+}
+
+/** Who shares the IPC namespace shares /dev/shm, which belongs to it by every user's understanding but not by the kernel's. */
+function withSharedMemory(
+  mounts: MountSpec[],
+  { hostConfig, usernsBase }: ContainerRecord,
+  { joined }: Surroundings,
+): MountSpec[] {
+  const target = '/dev/shm';
+  const isShared = hostConfig.IpcMode === 'host' || joined.shm !== undefined;
+  if (!isShared || mounts.some((mount) => mount.target === target)) return mounts;
+  const source = joined.shm === undefined ? { idmap: usernsBase !== null } : { mountNamespace: joined.shm };
+  return [...mounts, { type: 'bind', source: target, target, readonly: false, recursive: false, ...source }];
 }
 
 /** --group-add, for the main process and for every exec. */

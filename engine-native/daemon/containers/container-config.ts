@@ -92,6 +92,8 @@ export interface HostConfig {
   MaskedPaths?: string[] | null;
   ReadonlyPaths?: string[] | null;
   Annotations?: Record<string, string>;
+  /** Rows and columns of the client's terminal when it asked for the container. */
+  ConsoleSize?: [number, number];
   Binds: string[];
   Mounts: MountRequest[];
   Tmpfs: Record<string, string>;

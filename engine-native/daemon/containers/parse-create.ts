@@ -109,10 +109,19 @@ function parseHostConfig(host: JsonFields): HostConfig {
     MaskedPaths: host.texts('MaskedPaths') ?? null,
     ReadonlyPaths: host.texts('ReadonlyPaths') ?? null,
     Annotations: host.map('Annotations') ?? {},
+    ConsoleSize: consoleSizeOf(host),
     ShmSize: shmSizeOf(host),
     OomScoreAdj: host.integer('OomScoreAdj') ?? 0,
     Ulimits: parseUlimits(host),
   };
+}
+
+function consoleSizeOf(host: JsonFields): [number, number] {
+  const size = host.raw()['ConsoleSize'];
+  const [rows, cols] = Array.isArray(size) ? size.map(Number) : [];
+  const isSize = (value: number | undefined): value is number =>
+    Number.isInteger(value) && (value ?? -1) >= 0 && (value ?? 0) < 65_536;
+  return isSize(rows) && isSize(cols) ? [rows, cols] : [0, 0];
 }
 
 function shmSizeOf(host: JsonFields): number {

@@ -5,7 +5,6 @@ import { maskedPaths, readonlyPaths } from './security-defaults.ts';
 export function shownHostConfig({ hostConfig }: ContainerRecord): object {
   return {
     ContainerIDFile: '',
-    ConsoleSize: [0, 0],
     PortBindings: {},
     PublishAllPorts: false,
     Links: null,

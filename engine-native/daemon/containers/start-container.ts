@@ -210,7 +210,7 @@ function specOf(
     joined: {
       ...(net ? { net: `/proc/${net.pid}/ns/net` } : {}),
       ...(pid ? { pid: `/proc/${pid.pid}/ns/pid`, ...usernsShared(container, pid) } : {}),
-      ...(ipc ? { ipc: `/proc/${ipc.pid}/ns/ipc` } : {}),
+      ...(ipc ? { ipc: `/proc/${ipc.pid}/ns/ipc`, shm: `/proc/${ipc.pid}/ns/mnt` } : {}),
     },
     devices: devicesOf(hostConfig),
     hostHostname: hostname(),

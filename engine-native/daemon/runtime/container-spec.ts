@@ -18,6 +18,8 @@ export interface MountSpec {
   target: string;
   readonly: boolean;
   source?: string;
+  /** /proc/…/ns/mnt of the container whose source is meant. */
+  mountNamespace?: string;
   idmap?: boolean;
   /** Folder below the source, reached without leaving it. */
   subpath?: string;

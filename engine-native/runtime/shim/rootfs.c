@@ -263,11 +263,35 @@ static int open_subpath(const struct mount_spec *mount, int userns_fd, struct er
     return open_tree_mapped(path, mount->idmap ? userns_fd : -1, AT_RECURSIVE, err);
 }
 
-int rootfs_open_bind(const struct mount_spec *mount, int userns_fd, struct err *err) {
+/* A mount of another container (its /dev/shm) can be cloned only from inside its mount namespace. The path is
+ * that container's own: a link in it leads nowhere else, and the last name is none. */
+static int open_elsewhere(const struct mount_spec *mount, struct err *err) {
+    auto_close int own = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    auto_close int other = open(mount->mount_namespace, O_RDONLY | O_CLOEXEC);
+
+    if (own < 0 || other < 0 || setns(other, CLONE_NEWNS))
+        return err_sys(err, errno, "cannot join namespace \"%s\"", mount->mount_namespace);
+    int fd = k_open_tree(AT_FDCWD, mount->source, OPEN_TREE_CLONE | AT_SYMLINK_NOFOLLOW);
+    int saved = errno;
+    if (setns(own, CLONE_NEWNS)) {
+        if (fd >= 0)
+            (void)close(fd);
+        return err_sys(err, errno, "cannot come back from namespace \"%s\"", mount->mount_namespace);
+    }
+    return fd < 0 ? err_sys(err, saved, "cannot clone \"%s\" of another container", mount->source) : fd;
+}
+
+static int open_source(const struct mount_spec *mount, int userns_fd, struct err *err) {
+    if (mount->mount_namespace)
+        return open_elsewhere(mount, err);
+    if (mount->subpath[0])
+        return open_subpath(mount, userns_fd, err);
     unsigned recursive = mount->recursive ? AT_RECURSIVE : 0;
-    auto_close int fd = mount->subpath[0]
-                            ? open_subpath(mount, userns_fd, err)
-                            : open_tree_mapped(mount->source, mount->idmap ? userns_fd : -1, recursive, err);
+    return open_tree_mapped(mount->source, mount->idmap ? userns_fd : -1, recursive, err);
+}
+
+int rootfs_open_bind(const struct mount_spec *mount, int userns_fd, struct err *err) {
+    auto_close int fd = open_source(mount, userns_fd, err);
     /* A volume never brings device nodes in. */
     uint64_t attributes = MOUNT_ATTR_NODEV | (mount->readonly ? MOUNT_ATTR_RDONLY : 0);
 

@@ -155,6 +155,7 @@ static int parse_propagation(const struct json *object, struct mount_spec *mount
 
 static int parse_bind(const struct json *object, struct mount_spec *mount, struct err *err) {
     if (json_need_string(object, "source", &mount->source, err) ||
+        json_opt_string(object, "mountNamespace", &mount->mount_namespace, err) ||
         json_opt_bool(object, "idmap", &mount->idmap, err) ||
         json_opt_string(object, "subpath", &mount->subpath, err) ||
         json_opt_bool(object, "recursive", &mount->recursive, err) || parse_propagation(object, mount, err))

@@ -24,8 +24,9 @@ struct process_spec {
 struct mount_spec {
     enum { MOUNT_BIND, MOUNT_TMPFS } type;
     const char *source, *target;
-    const char *subpath;       /* below source, reached without leaving it; "" = source itself */
-    unsigned long propagation; /* MS_PRIVATE, MS_SLAVE or MS_SHARED */
+    const char *mount_namespace; /* that the source lies in; NULL: the host's */
+    const char *subpath;         /* below source, reached without leaving it; "" = source itself */
+    unsigned long propagation;   /* MS_PRIVATE, MS_SLAVE or MS_SHARED */
     bool propagation_recursive, recursive;
     bool readonly, idmap;
     bool noexec, suid, dev; /* of a tmpfs */
