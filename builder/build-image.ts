@@ -1,16 +1,18 @@
 // From the tree to the image: detect, plan, look for an earlier image, make the layers, put them together. Called by run-build.ts, once an attempt.
 // Must never report the end of a build: that is run-build.ts's.
 import type { BuildResult, StartedBuild } from '@berth/contract/build.ts';
-import { AppError } from '@berth/kit/errors.ts';
 import type { CurrentBuild, Workshop } from './current-build.ts';
+import { buildFromDockerfile, isDockerfileApp } from './dockerfile/build-from-dockerfile.ts';
 import { appImageConfig, appUser, webPort } from './image.ts';
 import { imageKey, varsDigest } from './keys.ts';
 import { listVersions } from './node-versions.ts';
-import { detectDriver } from './plan/drivers.ts';
+import { detectDriver, findDriver } from './plan/drivers.ts';
 import type { BuildPlan, Driver } from './plan/plan.ts';
-import { parseProcfile } from './plan/procfile.ts';
+import { readProcessTypes } from './plan/process-types.ts';
+import { printedTooMuch } from './report/printed-too-much.ts';
+import { reusableImage } from './reusable-image.ts';
 import { GitObjects } from './source/git-objects.ts';
-import { commitTime, readSourceTree, type SourceTree } from './source/source-tree.ts';
+import { commitTime, readSourceTree } from './source/source-tree.ts';
 import type { LayerWork } from './steps/layer-work.ts';
 import { type MadeLayers, makeLayers, makeSeed } from './steps/make-layers.ts';
 import { runStack } from './steps/stack.ts';
@@ -24,6 +26,8 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
       readSourceTree(objects, build.tree),
       objects.read([build.commit], 16 * 1024 * 1024),
     ]);
+    if (isDockerfileApp(tree) && !(await findDriver(tree)))
+      return await buildFromDockerfile(shop, current, { tree, objects });
     const { driver, label } = await detectDriver(tree);
     log.step(`${label} app detected`.replace(/site app/, 'site'));
     const work = layerWork(shop, current, {
@@ -33,7 +37,7 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
       commitTime: commitTime(commit?.data ?? Buffer.alloc(0)),
     });
     const plan = await driver.plan(tree, planContext(shop, current, work));
-    const processTypes = await readProcessTypes(tree, plan);
+    const processTypes = await readProcessTypes(tree, plan.defaultProcessTypes);
     const warnings = [...plan.warnings, ...tree.submodules.map((path) => `submodule "${path}" is left out`)];
     for (const detail of plan.details) log.detail(detail);
     for (const warning of warnings) log.warning(warning);
@@ -118,15 +122,6 @@ function planContext(
   };
 }
 
-async function readProcessTypes(tree: SourceTree, plan: BuildPlan): Promise<Record<string, string>> {
-  const text = await tree.readText('Procfile', 256 * 1024);
-  const declared = text === undefined ? {} : parseProcfile(text);
-  if (Object.keys(declared).length === 0) return plan.defaultProcessTypes;
-  // Heroku's rule: a Procfile without "web" keeps the default one only when it has nothing but a release phase.
-  const onlyRelease = Object.keys(declared).every((name) => name === 'release');
-  return onlyRelease ? { ...plan.defaultProcessTypes, ...declared } : declared;
-}
-
 function keyOf(
   shop: Workshop,
   build: StartedBuild,
@@ -136,16 +131,6 @@ function keyOf(
 ): string {
   const vars = varsDigest(shop.varsSecret, build.buildVars, plan.varsMatter ? 'all' : 'none');
   return imageKey({ tree: build.tree, stack: [stackId], driver, vars });
-}
-
-async function reusableImage(
-  shop: Workshop,
-  build: StartedBuild,
-  key: string,
-): Promise<{ number: number; result: BuildResult } | undefined> {
-  const known = await shop.controller.findByKey(build.appId, key);
-  if (!known) return undefined;
-  return (await shop.engine.inspectImage(known.result.image)) ? known : undefined;
 }
 
 function assemble(
@@ -171,10 +156,4 @@ function reusedLayers(plan: BuildPlan, made: MadeLayers): string {
   const inImage = made.layers.filter((_, index) => plan.layers[index]?.inImage);
   const reused = inImage.filter(({ cached }) => cached).length;
   return `${reused} of ${inImage.length} layers reused`;
-}
-
-function printedTooMuch(bytes: number): AppError {
-  const limit =
-    bytes >= 1024 * 1024 ? `${Math.round(bytes / 1024 / 1024)} MB` : `${Math.round(bytes / 1024)} KB`;
-  return new AppError('build_failed', `the build printed more than ${limit}`, { hint: 'print less' });
 }

@@ -2,8 +2,11 @@
 // Called by the builder and the host agent. Must never retry by itself, and must never log a container's environment.
 import type { Readable } from 'node:stream';
 import { AppError } from '@berth/kit/errors.ts';
+import { readNdjson } from '@berth/kit/ndjson.ts';
 import { type AttachedStream, attachContainer, type OutputChunk, readFrames } from './engine-streams.ts';
 import type {
+  BuildLine,
+  BuildOptions,
   ContainerDetail,
   ContainerExit,
   ContainerSummary,
@@ -205,6 +208,32 @@ export class EngineClient {
   ): Promise<LayerInfo> {
     const path = withQuery('/berth/layers/commit', { container, ...options });
     return this.#layer(path, { timeoutMs: 0 });
+  }
+
+  /** `docker build`: the engine's lines as they come. A Dockerfile that does not build ends with a line that has an `error`. */
+  async *buildImage(context: AsyncIterable<Uint8Array>, options: BuildOptions): AsyncGenerator<BuildLine> {
+    const query = {
+      buildargs: JSON.stringify(options.buildArgs),
+      labels: JSON.stringify(options.labels),
+      memory: options.memoryBytes,
+      memswap: options.memoryBytes,
+      cpushares: options.cpuShares,
+      networkmode: options.network,
+    };
+    const response = await this.#open('POST', withQuery('/build', query), {
+      stream: context,
+      contentType: 'application/x-tar',
+      headers: { 'X-Berth-Build-Scope': options.scope, 'X-Berth-Build-Disk': String(options.diskBytes) },
+      timeoutMs: 0, // the first line comes when the whole context is there
+      signal: options.signal,
+    });
+    try {
+      yield* readNdjson(response) as AsyncGenerator<BuildLine>;
+    } catch (cause) {
+      throw new AppError('unavailable', 'the build was cut off by the engine', { cause });
+    } finally {
+      response.destroy();
+    }
   }
 
   async hasLayer(diffId: string): Promise<boolean> {

@@ -108,6 +108,7 @@ export interface ImageDetail {
     User?: string;
     WorkingDir?: string;
     Labels?: Record<string, string> | null;
+    ExposedPorts?: Record<string, object> | null;
   };
   RootFS: { Type: string; Layers: readonly string[] };
 }
@@ -134,6 +135,28 @@ export interface EngineEvent {
   Actor: { ID: string; Attributes: Record<string, string> };
   time: number;
   timeNano: number;
+}
+
+/** A Dockerfile build: the Dockerfile lies at the root of the context. */
+export interface BuildOptions {
+  buildArgs: Record<string, string>;
+  labels: Record<string, string>;
+  memoryBytes: number;
+  cpuShares: number;
+  /** What one RUN may write. */
+  diskBytes: number;
+  /** Of RUN. */
+  network: string;
+  /** Builds of different scopes share no cache. */
+  scope: string;
+  signal: AbortSignal;
+}
+
+/** One line of a build's answer: text, the image's id, or why it failed. */
+export interface BuildLine {
+  stream?: string;
+  aux?: { ID?: string };
+  error?: string;
 }
 
 export interface LayerOptions {

@@ -13,7 +13,7 @@ export const BuildStatus = Type.Union([
 ]);
 export type BuildStatus = Static<typeof BuildStatus>;
 
-/** Commands by process type, as the Procfile or the plan gives them; run by `/bin/sh -c`. */
+/** Commands by process type, as the Procfile or the plan gives them; run by `/bin/sh -c`. "" is what the image itself runs. */
 export const ProcessTypes = Type.Record(Type.String(), Type.String());
 export type ProcessTypes = Static<typeof ProcessTypes>;
 
@@ -75,7 +75,7 @@ export const BuildResult = Type.Object({
   language: Type.String(),
   processTypes: ProcessTypes,
   port: Type.Integer({ description: 'the port a web process is told in PORT' }),
-  user: Type.String({ description: 'the user that processes run as' }),
+  user: Type.String({ description: 'the user that processes run as; "" is what the image says' }),
   reused: Type.Boolean(),
   steps: Type.Array(BuildStep),
   warnings: Type.Array(Type.String()),

@@ -66,7 +66,7 @@ export const Pod = Type.Object({
   processType: Type.String(),
   release: Type.Integer(),
   image: ImageId,
-  command: Type.Array(Type.String(), { description: 'argv' }),
+  command: Type.Array(Type.String(), { description: 'argv; empty is what the image itself runs' }),
   env: Type.Record(Type.String(), Type.String()),
   user: Type.String(),
   memoryMb: Type.Integer(),

@@ -107,7 +107,9 @@ export function toPod(
   limits: PodLimits,
 ): Pod {
   const name = `${row.process_type}.${row.slot}`;
-  const command = row.command ?? shellCommand(release.process_types[row.process_type] ?? 'exit 127');
+  const line = release.process_types[row.process_type] ?? 'exit 127';
+  // No line at all: the image's own entrypoint and command (an app with a Dockerfile).
+  const command = row.command ?? (line === '' ? [] : shellCommand(line));
   return {
     id: row.id,
     appId: row.app_id,

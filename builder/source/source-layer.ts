@@ -1,4 +1,4 @@
-// The pushed tree as a tar stream below app/: what `git archive` would give without its export attributes, which a deploy must not obey.
+// The pushed tree as a tar stream, below app/ or as a build's context: what `git archive` would give without its export attributes, which a deploy must not obey.
 // Called for every build that is not reused. Must never write to the disk.
 import type { GitObjects } from './git-objects.ts';
 import type { SourceTree, TreeEntry } from './source-tree.ts';
@@ -9,31 +9,34 @@ export function sourceTar(
   objects: GitObjects,
   tree: SourceTree,
   leaveOut: readonly string[],
+  folder: 'app' | '' = 'app',
 ): AsyncGenerator<Uint8Array> {
   const dropped = new Set(leaveOut);
   const wanted = [...tree.entries].filter(([path]) => !dropped.has(path.split('/', 1)[0] ?? ''));
-  return writeTar(sourceEntries(objects, wanted));
+  return writeTar(sourceEntries(objects, wanted, folder));
 }
 
 async function* sourceEntries(
   objects: GitObjects,
   wanted: readonly (readonly [string, TreeEntry])[],
+  folder: string,
 ): AsyncGenerator<TarEntry> {
-  const made = new Set<string>(['app']);
-  yield { path: 'app', kind: 'folder', mode: 0o755, size: 0 };
+  const made = new Set<string>([folder]);
+  const below = folder === '' ? '' : `${folder}/`;
+  if (folder !== '') yield { path: folder, kind: 'folder', mode: 0o755, size: 0 };
   let at = 0;
   for await (const blob of objects.stream(wanted.map(([, entry]) => entry.oid))) {
     const [path, entry] = wanted[at++] ?? [];
     if (path === undefined || entry === undefined) break;
-    yield* missingFolders(`app/${path}`, made);
+    yield* missingFolders(`${below}${path}`, made);
     if (entry.kind === 'symlink') {
       const parts: Buffer[] = [];
       for await (const part of blob.chunks) parts.push(part);
       const linkTarget = Buffer.concat(parts).toString('utf8');
-      yield { path: `app/${path}`, kind: 'symlink', mode: 0o777, size: 0, linkTarget };
+      yield { path: `${below}${path}`, kind: 'symlink', mode: 0o777, size: 0, linkTarget };
     } else {
       const mode = entry.kind === 'executable' ? 0o755 : 0o644;
-      yield { path: `app/${path}`, kind: 'file', mode, size: blob.size, content: blob.chunks };
+      yield { path: `${below}${path}`, kind: 'file', mode, size: blob.size, content: blob.chunks };
     }
   }
 }

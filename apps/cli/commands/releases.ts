@@ -94,7 +94,7 @@ export const releasesInfo: Command = {
       ['Image', release.image],
       ...Object.entries(release.processTypes).map(([type, command]): [string, string] => [
         `  ${type}`,
-        command,
+        command || "(the image's own command)",
       ]),
       ...(release.error === null ? [] : [['Error', release.error] as [string, string]]),
     ]);

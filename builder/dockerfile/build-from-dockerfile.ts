@@ -1,0 +1,130 @@
+// An app with a Dockerfile and nothing a driver knows: the engine builds it, the image stays what its author made of it.
+// Called by build-image.ts. Config vars never enter: what a Dockerfile does with an argument ends up in the image's history.
+import type { BuildLine } from '@berth/clients/engine-types.ts';
+import type { BuildResult, StartedBuild } from '@berth/contract/build.ts';
+import { AppError } from '@berth/kit/errors.ts';
+import type { CurrentBuild, Workshop } from '../current-build.ts';
+import { webPort } from '../image.ts';
+import { imageKey } from '../keys.ts';
+import { readProcessTypes } from '../plan/process-types.ts';
+import { OutputLines } from '../report/output-lines.ts';
+import { printedTooMuch } from '../report/printed-too-much.ts';
+import { reusableImage } from '../reusable-image.ts';
+import type { GitObjects } from '../source/git-objects.ts';
+import { sourceTar } from '../source/source-layer.ts';
+import type { SourceTree } from '../source/source-tree.ts';
+import { buildNetwork } from '../steps/run-container.ts';
+
+/** Raise it when the same tree would give another image. */
+const driver = { name: 'dockerfile', version: 1 };
+const proxies = /^(https?|no)_proxy$/i;
+
+export function isDockerfileApp(tree: SourceTree): boolean {
+  return tree.entries.has('Dockerfile');
+}
+
+export async function buildFromDockerfile(
+  shop: Workshop,
+  current: CurrentBuild,
+  source: { tree: SourceTree; objects: GitObjects },
+): Promise<BuildResult> {
+  const { build, log, abort } = current;
+  const { tree } = source;
+  log.step('Dockerfile app detected');
+  // Nothing of ours runs it: the empty command is the image's own.
+  const processTypes = await readProcessTypes(tree, { web: '' });
+  const warnings = tree.submodules.map((path) => `submodule "${path}" is left out`);
+  for (const warning of warnings) log.warning(warning);
+  const key = imageKey({ tree: build.tree, stack: [], driver, vars: '' });
+  const earlier = await reusableImage(shop, build, key);
+  if (earlier) {
+    log.step(`Using the image of build ${earlier.number} (same source)`);
+    return { ...earlier.result, reused: true, steps: [], warnings };
+  }
+  const begun = performance.now();
+  const image = await runEngineBuild(shop, current, source);
+  abort.signal.throwIfAborted();
+  const steps = [
+    { name: 'dockerfile', seconds: Math.round(performance.now() - begun) / 1000, cached: false },
+  ];
+  current.steps = steps;
+  const port = await checkImage(shop, image, processTypes);
+  log.step(`Image ${image.slice(7, 19)} (port ${port})`);
+  return { key, image, language: 'Dockerfile', processTypes, port, user: '', reused: false, steps, warnings };
+}
+
+async function runEngineBuild(
+  shop: Workshop,
+  current: CurrentBuild,
+  { tree, objects }: { tree: SourceTree; objects: GitObjects },
+): Promise<string> {
+  const { build, log, abort } = current;
+  const { limits } = shop.config;
+  const proxyArgs = Object.entries(shop.sources.env).filter(([name]) => proxies.test(name));
+  const lines = shop.engine.buildImage(sourceTar(objects, tree, [], ''), {
+    buildArgs: Object.fromEntries(proxyArgs),
+    labels: labelsOf(build),
+    memoryBytes: limits.memoryBytes,
+    cpuShares: limits.cpuShares,
+    diskBytes: limits.diskBytes,
+    network: buildNetwork,
+    scope: build.appId,
+    signal: abort.signal,
+  });
+  const output = new OutputLines();
+  let image = '';
+  let printed = 0;
+  for await (const line of lines) {
+    abort.signal.throwIfAborted();
+    image = line.aux?.ID ?? image;
+    if (line.error !== undefined) throw buildFailure(line);
+    const text = line.stream ?? '';
+    printed += text.length;
+    if (printed > limits.logBytes) abort.abort(printedTooMuch(limits.logBytes));
+    for (const each of output.push(Buffer.from(text))) say(log, each);
+  }
+  for (const each of output.end()) say(log, each);
+  if (image === '') throw new AppError('unavailable', 'the engine ended the build without an image');
+  return image;
+}
+
+function labelsOf(build: StartedBuild): Record<string, string> {
+  return {
+    'org.opencontainers.image.revision': build.commit,
+    'berth.app': build.appName,
+    'berth.language': 'Dockerfile',
+  };
+}
+
+/** Steps stand out; ids of layers and of containers help nobody here, nor do the platform's own labels. */
+function say(log: CurrentBuild['log'], line: string): void {
+  if (/^Step \d+\/\d+ : LABEL berth\.app=/.test(line)) return;
+  if (/^Step \d+\/\d+ : /.test(line)) log.step(line);
+  else if (!/^ ---> |^Removing intermediate container |^Successfully built /.test(line)) log.detail(line);
+}
+
+function buildFailure({ error = '' }: BuildLine): AppError {
+  return new AppError('build_failed', error.split('\n', 1)[0] ?? 'the Dockerfile does not build', {
+    hint: 'the lines above say why; "docker build ." shows the same on your machine',
+  });
+}
+
+/** The port of the web process: the lowest TCP port of EXPOSE, or the platform's own. An image without a command runs nothing. */
+async function checkImage(
+  shop: Workshop,
+  image: string,
+  processTypes: Record<string, string>,
+): Promise<number> {
+  const detail = await shop.engine.inspectImage(image);
+  const Config = detail?.Config ?? {};
+  const hasCommand = [...(Config.Entrypoint ?? []), ...(Config.Cmd ?? [])].length > 0;
+  const needsOwn = Object.values(processTypes).includes('');
+  if (needsOwn && !hasCommand)
+    throw new AppError('invalid', 'the Dockerfile names no command', {
+      hint: 'end it with CMD, or add a Procfile with a line "web: …"',
+    });
+  const ports = Object.keys(Config.ExposedPorts ?? {})
+    .map((port) => /^(\d+)\/tcp$/.exec(port)?.[1])
+    .flatMap((port) => (port === undefined ? [] : [Number(port)]));
+  return ports.length > 0 ? Math.min(...ports) : webPort;
+}

@@ -1,0 +1,102 @@
+// An app with a Dockerfile: pushed, built by the engine, run as its author made it.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { makeApp, type TestApp } from '../helpers/app.ts';
+import { startPlatform, type TestPlatform } from '../helpers/platform.ts';
+
+let platform: TestPlatform;
+let app: TestApp;
+
+/** Perl is in the stack's base: a server without a download. */
+const server = `use IO::Socket::INET;
+$SIG{TERM} = sub { exit 0 };
+my $listener = IO::Socket::INET->new(LocalPort => $ENV{PORT}, Listen => 16, ReuseAddr => 1) or die $!;
+open(my $file, '<', '/srv/word'); my $word = <$file>; chomp $word;
+while (my $client = $listener->accept) {
+  while (my $line = <$client>) { last if $line =~ /^\\r\\n$/ }
+  my $body = "$word $ENV{FROM_ENV} $ENV{PORT} $< $ARGV[0] $ENV{GREETING}";
+  print $client "HTTP/1.1 200 OK\\r\\nContent-Length: " . length($body) . "\\r\\nConnection: close\\r\\n\\r\\n$body";
+  close $client;
+}
+`;
+
+const dockerfile = `FROM berth/stack:13 AS made
+RUN mkdir /out && echo built > /out/word
+FROM berth/stack:13
+COPY --from=made /out /srv
+COPY server.pl /srv/
+ENV FROM_ENV=env
+USER app
+EXPOSE 8123
+ENTRYPOINT ["/usr/bin/perl", "/srv/server.pl"]
+CMD ["argument"]
+`;
+
+before(async () => {
+  platform = await startPlatform();
+  app = await makeApp(platform, 'boxed', { Dockerfile: dockerfile, 'server.pl': server });
+});
+after(() => platform?.down());
+
+test('a push builds the Dockerfile live and serves the image with its own entrypoint, user and port', async () => {
+  await app.berth('config:set', 'GREETING=hello');
+  const pushed = await app.push();
+  assert.equal(pushed.exitCode, 0, pushed.output);
+  for (const line of [
+    /-----> Dockerfile app detected/,
+    /-----> Step 3\/11 : FROM berth\/stack:13/,
+    /-----> Image [0-9a-f]{12} \(port 8123\)/,
+    /live in/,
+  ])
+    assert.match(pushed.output, line);
+  const { status, body } = await app.get();
+  assert.deepEqual([status, body], [200, 'built env 8123 1000 argument hello']);
+});
+
+test('a change builds from the cache what it does not touch', async () => {
+  await app.commit({
+    'server.pl': server.replace('200 OK', '200 Fine'),
+    Dockerfile: dockerfile.replace('argument', 'changed'),
+  });
+  const pushed = await app.push();
+  assert.equal(pushed.exitCode, 0, pushed.output);
+  const answer = await app.until(({ body }) => body.includes('changed'));
+  assert.equal(answer.status, 200);
+});
+
+test('a step that fails rejects the push with its command and code, and the old release serves', async () => {
+  await app.commit({ Dockerfile: dockerfile.replace('RUN mkdir', 'RUN echo the reason >&2; exit 3; mkdir') });
+  const pushed = await app.push();
+  assert.notEqual(pushed.exitCode, 0);
+  assert.match(pushed.output, /the reason/);
+  assert.match(pushed.output, /returned a non-zero code: 3/);
+  assert.match((await app.get()).body, /changed/);
+});
+
+test('a Dockerfile that is wrong is refused with its line', async () => {
+  await app.commit({ Dockerfile: 'FROM berth/stack:13\nRNU true\n' });
+  const pushed = await app.push();
+  assert.notEqual(pushed.exitCode, 0);
+  assert.match(
+    pushed.output,
+    /dockerfile parse error on line 2: unknown instruction: RNU \(did you mean RUN\?\)/,
+  );
+});
+
+test('an image without a command is refused', async () => {
+  await app.commit({ Dockerfile: 'FROM scratch\nLABEL a=b\n' });
+  const pushed = await app.push();
+  assert.notEqual(pushed.exitCode, 0);
+  assert.match(pushed.output, /names no command/);
+});
+
+test('processes of a Procfile run in the image', async () => {
+  await app.commit({
+    Dockerfile: dockerfile.replace(/ENTRYPOINT.*\nCMD.*\n/, ''),
+    Procfile: 'web: /usr/bin/perl /srv/server.pl procfile\n',
+  });
+  const pushed = await app.push();
+  assert.equal(pushed.exitCode, 0, pushed.output);
+  const answer = await app.until(({ body }) => body.includes('procfile'));
+  assert.equal(answer.body, 'built env 8123 1000 procfile hello');
+});
