@@ -103,7 +103,7 @@ test('an app on the wrong port is told which one it should have taken', async ()
   assert.equal(agent.last('wrong1')?.fatal, 'wrong_port');
   assert.equal(
     agent.last('wrong1')?.message,
-    'listens on 0.0.0.0:3000; it must listen on 0.0.0.0:15999 (PORT)',
+    'listens on [::]:3000; it must listen on 0.0.0.0:15999 (PORT)',
   );
   assert.equal(agent.last('wrong1')?.tail, 'listening');
   await stop(web);
