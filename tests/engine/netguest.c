@@ -141,9 +141,9 @@ static int get(const char *host, int port, int kind) {
 }
 
 /* One connection for every line of its input. */
-static int chat(const char *host, int port) {
+static int chat(const char *host, int port, int kind) {
     char line[256], answer[256];
-    int fd = connected(host, port, SOCK_STREAM);
+    int fd = connected(host, port, kind);
     struct timeval patient = {.tv_sec = 5};
 
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patient, sizeof(patient));
@@ -261,7 +261,9 @@ int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "echo") == 0)
         return echo_on(atoi(argv[2]));
     if (argc == 4 && strcmp(argv[1], "chat") == 0)
-        return chat(argv[2], atoi(argv[3]));
+        return chat(argv[2], atoi(argv[3]), SOCK_STREAM);
+    if (argc == 4 && strcmp(argv[1], "udp-chat") == 0)
+        return chat(argv[2], atoi(argv[3]), SOCK_DGRAM);
     if (argc == 4 && strcmp(argv[1], "resolve") == 0)
         return resolve(argv[2], atoi(argv[3]));
     if (argc == 5 && strcmp(argv[1], "ask") == 0)

@@ -1,5 +1,7 @@
 // Published ports, from everywhere they can be reached from and from where they must not be. The engine runs in a network of its own.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from './engine-harness.ts';
 import { hostAddress, hostAddress6, NetworkWorld } from './network-world.ts';
@@ -73,6 +75,22 @@ describe('a published port', () => {
     assert.equal(world.get('host', '127.0.0.1', 8053, 'udp-get'), 'got datagram');
     assert.equal(world.get('outside', hostAddress, 8053), 'got stream');
     await remove('dgram', 'stream');
+  });
+
+  test('takes a client that never stops sending from the old container to the new one', async () => {
+    await world.server('old', ['-p', '8054:53/udp'], 'udp-listen', '53', 'old');
+    const chat = await world.serve('outside', 'udp-chat', hostAddress, '8054');
+    const ask = async () => {
+      const answer = once(chat.stdout as Readable, 'data', { signal: AbortSignal.timeout(4_000) });
+      chat.stdin?.write('?\n');
+      return String((await answer)[0]);
+    };
+    assert.equal(await ask(), 'old');
+    await remove('old');
+    await world.server('new', ['-p', '8054:53/udp'], 'udp-listen', '53', 'new');
+    assert.equal(await ask(), 'new');
+    chat.kill();
+    await remove('new');
   });
 
   test('reaches a container without IPv4 help over IPv6, on [::] and through a network of its own', async () => {

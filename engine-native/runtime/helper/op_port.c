@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "../lib/cleanup.h"
+#include "../lib/conntrack.h"
 #include "../lib/nf_ports.h"
 #include "helper.h"
 
@@ -35,7 +36,9 @@ static int change(struct op_call *call, bool add, struct err *err) {
         if (parse_port(item, &ports[count++], err) < 0)
             return -1;
     }
-    return add ? nf_ports_add(table, ports, count, err) : nf_ports_remove(table, ports, count, err);
+    if ((add ? nf_ports_add(table, ports, count, err) : nf_ports_remove(table, ports, count, err)) < 0)
+        return -1;
+    return conntrack_forget(ports, count, err);
 }
 
 int op_port_publish(struct op_call *call, struct json_out *reply, struct err *err) {

@@ -92,7 +92,7 @@ static void add_frame(struct nl_batch *batch, uint16_t type) {
         batch->message->nlmsg_flags = NLM_F_REQUEST;
 }
 
-static int open_socket(struct err *err) {
+int nf_open(struct err *err) {
     auto_close int sock = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     if (sock < 0)
         return err_sys_as(err, ERR_NETWORK, errno, "cannot open a netlink socket");
@@ -154,7 +154,7 @@ static int change(int sock, const char *table, const struct nf_port *ports, size
 }
 
 int nf_ports_remove(const char *table, const struct nf_port *ports, size_t count, struct err *err) {
-    auto_close int sock = open_socket(err);
+    auto_close int sock = nf_open(err);
     if (sock < 0)
         return -1;
     for (size_t at = 0; at < count; at += PORTION) {
@@ -175,7 +175,7 @@ int nf_ports_remove(const char *table, const struct nf_port *ports, size_t count
 }
 
 int nf_ports_add(const char *table, const struct nf_port *ports, size_t count, struct err *err) {
-    auto_close int sock = open_socket(err);
+    auto_close int sock = nf_open(err);
     if (sock < 0)
         return -1;
     for (size_t at = 0; at < count; at += PORTION) {

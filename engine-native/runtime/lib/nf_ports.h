@@ -17,6 +17,9 @@ struct nf_port {
     uint16_t to_port;
 };
 
+/* A netfilter socket with a limit on every answer. */
+int nf_open(struct err *err);
+
 /* Some ports at a time, each portion one transaction; on failure none of them is there. */
 int nf_ports_add(const char *table, const struct nf_port *ports, size_t count, struct err *err);
 /* A port that is not there is no failure. */
