@@ -61,9 +61,10 @@ function jsonList(text: string): string[] | undefined {
 function words(text: string): string[] {
   const pattern = /(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/gs;
   return (text.match(pattern) ?? []).map((word) =>
-    word.replace(/\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'/gs, (_, escaped, double, single) =>
-      String(escaped ?? double?.replace(/\\(.)/gs, '$1') ?? single),
-    ),
+    word.replace(/\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'/gs, (...match: (string | undefined)[]) => {
+      const [, escaped, double, single] = match;
+      return escaped ?? double?.replace(/\\(.)/gs, '$1') ?? single ?? '';
+    }),
   );
 }
 

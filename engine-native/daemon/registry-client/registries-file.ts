@@ -42,12 +42,16 @@ export class Registries {
     } catch {
       // said above
     }
-    const configs = [...file].map(([name, { mirrors, insecure }]) => [
-      name,
-      { Name: name, Mirrors: mirrors, Secure: !insecure, Official: name === defaultDomain },
-    ]);
+    const IndexConfigs: Record<string, object> = {};
+    for (const [name, { mirrors, insecure }] of file)
+      IndexConfigs[name] = {
+        Name: name,
+        Mirrors: mirrors,
+        Secure: !insecure,
+        Official: name === defaultDomain,
+      };
     return {
-      IndexConfigs: Object.fromEntries(configs),
+      IndexConfigs,
       InsecureRegistryCIDRs: ['127.0.0.0/8', '::1/128'],
       Mirrors: file.get(defaultDomain)?.mirrors ?? [],
     };
