@@ -11,7 +11,7 @@ const own = existsSync(ownData)
   ? createHash('sha256').update(realpathSync(ownData)).digest('hex').slice(0, 6)
   : 'none';
 /** Which engine took which addresses; it lives as long as the machine. */
-const kept = ['berth-network-pools', `berth-${own}`];
+const kept = ['berth-network-pools', 'berth-runtime', `berth-${own}`];
 
 const names = (folder: string) => (existsSync(folder) ? readdirSync(folder) : []);
 const isForeign = (name: string) => !name.includes(own);
