@@ -197,6 +197,53 @@ test('a ruleset is applied whole or not at all, and the refusal is one line', as
   assert.equal((await apply(`delete table inet ${name}\n`)).ok, true);
 });
 
+test('a waiting client is told when another program takes rules away, and not when a table is renewed', async () => {
+  const name = `htest_${process.pid}_w`;
+  const client = helper.client();
+  try {
+    execFileSync('nft', ['-f', '-'], { input: `table inet ${name} { chain c { accept; }; }` });
+    client.send('nft.wait', { table: name });
+    const again = `table inet ${name} {}\ndelete table inet ${name}\ntable inet ${name} { chain c { accept; }; }\n`;
+    assert.equal((await helper.call('nft.apply', { ruleset: again })).ok, true);
+    execFileSync('nft', ['add', 'table', 'inet', `${name}_other`]);
+    execFileSync('nft', ['delete', 'table', 'inet', `${name}_other`]);
+    client.send('hello');
+    const first = await client.reply();
+    assert.ok(first['version'], 'the first answer is that of hello: nothing was lost so far');
+    execFileSync('nft', ['flush', 'chain', 'inet', name, 'c']);
+    assert.equal((await client.reply()).ok, true);
+  } finally {
+    execFileSync('nft', ['delete', 'table', 'inet', name]);
+    client.close();
+  }
+});
+
+test('interfaces of the host cannot be touched in the name of a container', async () => {
+  const itself = { pid: helper.process.pid, ifname: 'lo' };
+  for (const op of ['net.disconnect', 'net.route'])
+    assert.match((await helper.call(op, itself)).error?.message ?? '', /has the host's network/);
+  const gone = await helper.call('net.disconnect', { pid: 4_000_000, ifname: 'eth0' });
+  assert.equal(gone.error?.code, 'not_found');
+});
+
+test('a port is published in a table that is there, and withdrawn without complaint', async () => {
+  const name = `htest_${process.pid}_p`;
+  const ports = [{ proto: 'udp', ip: '', port: 8053, to: '10.201.0.5', toPort: 53 }];
+  assert.equal((await helper.call('port.publish', { table: name, ports })).error?.code, 'not_found');
+  const map = 'map any4 { type inet_proto . inet_service : ipv4_addr . inet_service; }';
+  execFileSync('nft', ['-f', '-'], { input: `table inet ${name} {\n${map}\n}\n` });
+  try {
+    assert.equal((await helper.call('port.publish', { table: name, ports })).ok, true);
+    const list = () => execFileSync('nft', ['list', 'table', 'inet', name]).toString();
+    assert.match(list(), /udp \. 8053 : 10\.201\.0\.5 \. 53/);
+    for (const op of ['port.withdraw', 'port.withdraw', 'port.forget'])
+      assert.equal((await helper.call(op, { table: name, ports })).ok, true);
+    assert.doesNotMatch(list(), /8053/);
+  } finally {
+    execFileSync('nft', ['delete', 'table', 'inet', name]);
+  }
+});
+
 test('only sysctls of the list can be set', async () => {
   const now = readFileSync('/proc/sys/net/ipv4/ip_forward', 'utf8').trim();
   assert.equal((await helper.call('sysctl.set', { name: 'net.ipv4.ip_forward', value: now })).ok, true);

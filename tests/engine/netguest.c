@@ -144,13 +144,15 @@ static int get(const char *host, int port, int kind) {
 static int chat(const char *host, int port, int kind) {
     char line[256], answer[256];
     int fd = connected(host, port, kind);
-    struct timeval patient = {.tv_sec = 5};
+    struct timeval patient = {.tv_sec = kind == SOCK_DGRAM ? 1 : 5};
 
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patient, sizeof(patient));
     (void)printf("connected\n");
     (void)fflush(stdout);
     while (fgets(line, sizeof(line), stdin)) {
-        ssize_t n = write(fd, line, strlen(line)) < 0 ? -1 : read(fd, answer, sizeof(answer));
+        ssize_t n = -1;
+        for (int tries = kind == SOCK_DGRAM ? 3 : 1; n < 0 && tries > 0; tries--) /* a datagram may be lost */
+            n = write(fd, line, strlen(line)) < 0 ? -1 : read(fd, answer, sizeof(answer));
         if (n <= 0)
             return 1;
         (void)printf("%.*s", (int)n, answer);

@@ -45,6 +45,7 @@ export class Firewall {
     if (ports.length === 0) return;
     try {
       await this.#helper.publishPorts(this.#table, ports);
+      this.#forgetFlows(ports);
     } catch (error) {
       // Not there (flushed), or an entry of a time that nobody remembers: the whole table is the truth.
       if (!(error instanceof AppError) || error.code === 'unavailable') throw error;
@@ -54,7 +55,18 @@ export class Firewall {
 
   /** The ports are out of `ruleset` already. */
   async withdraw(ports: PortEntry[]): Promise<void> {
-    if (ports.length > 0) await this.#helper.withdrawPorts(this.#table, ports);
+    if (ports.length === 0) return;
+    await this.#helper.withdrawPorts(this.#table, ports);
+    this.#forgetFlows(ports);
+  }
+
+  /** A client that goes on sending datagrams from one port would be led where its first one was. */
+  #forgetFlows(ports: PortEntry[]): void {
+    const udp = ports.filter(({ proto }) => proto === 'udp');
+    if (udp.length === 0) return;
+    this.#helper
+      .forgetFlows(udp)
+      .catch((err: unknown) => this.#log.warn({ err }, 'clients of UDP ports may be led to old containers'));
   }
 
   /** Heals the table at once when another program takes rules away; `reassert` also after a helper's restart. */

@@ -237,6 +237,11 @@ export class Helper {
     await this.#ask('port.withdraw', { table, ports }, quickLimitMs);
   }
 
+  /** The kernel forgets the UDP flows through these ports; some ten ms, for which nobody needs to wait. */
+  async forgetFlows(ports: PortEntry[]): Promise<void> {
+    await this.#ask('port.forget', { ports }, 15_000);
+  }
+
   /** Resolves when another program has taken rules of the table away; rejects when the helper ends. */
   async waitForTableLoss(table: string): Promise<void> {
     await this.#ask('nft.wait', { table }, 0);

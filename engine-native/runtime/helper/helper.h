@@ -54,6 +54,7 @@ int op_net_disconnect(struct op_call *call, struct json_out *reply, struct err *
 int op_net_route(struct op_call *call, struct json_out *reply, struct err *err);
 int op_port_publish(struct op_call *call, struct json_out *reply, struct err *err);
 int op_port_withdraw(struct op_call *call, struct json_out *reply, struct err *err);
+int op_port_forget(struct op_call *call, struct json_out *reply, struct err *err);
 int op_nft_apply(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_usage(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_remove(struct op_call *call, struct json_out *reply, struct err *err);

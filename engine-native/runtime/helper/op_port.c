@@ -1,4 +1,5 @@
-/* port.publish and port.withdraw: entries of the firewall's maps of published ports, without running nft. */
+/* port.publish and port.withdraw: entries of the firewall's maps of published ports, without running nft.
+ * port.forget: what the kernel remembers of UDP flows through them. */
 #include <stdlib.h>
 
 #include "../lib/cleanup.h"
@@ -20,11 +21,13 @@ static int parse_port(const struct json *item, struct nf_port *port, struct err 
     return 0;
 }
 
-static int change(struct op_call *call, bool add, struct err *err) {
-    const char *table = NULL;
+enum change { PUBLISH, WITHDRAW, FORGET };
+
+static int change(struct op_call *call, enum change what, struct err *err) {
+    const char *table = "";
     const struct json *list = NULL;
     size_t count = 0;
-    if (json_need_string(call->request, "table", &table, err) < 0 ||
+    if ((what != FORGET && json_need_string(call->request, "table", &table, err) < 0) ||
         json_opt_array(call->request, "ports", &list, err) < 0)
         return -1;
     if (!list || list->list.count == 0)
@@ -36,17 +39,23 @@ static int change(struct op_call *call, bool add, struct err *err) {
         if (parse_port(item, &ports[count++], err) < 0)
             return -1;
     }
-    if ((add ? nf_ports_add(table, ports, count, err) : nf_ports_remove(table, ports, count, err)) < 0)
-        return -1;
-    return conntrack_forget(ports, count, err);
+    return what == PUBLISH    ? nf_ports_add(table, ports, count, err)
+           : what == WITHDRAW ? nf_ports_remove(table, ports, count, err)
+                              : conntrack_forget(ports, count, err);
 }
 
 int op_port_publish(struct op_call *call, struct json_out *reply, struct err *err) {
     (void)reply;
-    return change(call, true, err);
+    return change(call, PUBLISH, err);
 }
 
 int op_port_withdraw(struct op_call *call, struct json_out *reply, struct err *err) {
     (void)reply;
-    return change(call, false, err);
+    return change(call, WITHDRAW, err);
+}
+
+/* Walks the host's whole table of connections, some ten ms: nobody waits for it, and it holds up nothing. */
+int op_port_forget(struct op_call *call, struct json_out *reply, struct err *err) {
+    (void)reply;
+    return change(call, FORGET, err);
 }

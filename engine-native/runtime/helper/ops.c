@@ -28,6 +28,7 @@ static const struct op table[] = {
     {"net.route", OP_SERIAL, op_net_route},
     {"port.publish", OP_SERIAL, op_port_publish},
     {"port.withdraw", OP_SERIAL, op_port_withdraw},
+    {"port.forget", OP_WORKER, op_port_forget},
     {"nft.apply", OP_SERIAL, op_nft_apply},
     {"nft.wait", OP_WAIT, NULL},
     {"sysctl.set", OP_SERIAL, op_sysctl_set},

@@ -28,12 +28,13 @@ struct tuple {
 struct flow {
     unsigned char bytes[TUPLE_MAX];
     size_t len;
+    int family;
 };
 
 struct search {
     const struct nf_port *ports;
     size_t port_count;
-    int family;
+    int family; /* of the flow that is looked at */
     struct flow *flows;
     size_t count, room;
 };
@@ -95,6 +96,7 @@ static int keep(struct search *search, const struct rtattr *orig) {
     }
     struct flow *flow = &search->flows[search->count++];
     flow->len = RTA_PAYLOAD(orig);
+    flow->family = search->family;
     memcpy(flow->bytes, RTA_DATA(orig), flow->len);
     return 0;
 }
@@ -103,6 +105,7 @@ static int look_at(struct search *search, struct nlmsghdr *message) {
     size_t head = NLMSG_SPACE(sizeof(struct nfgenmsg));
     if (message->nlmsg_len < head)
         return 0;
+    search->family = ((struct nfgenmsg *)NLMSG_DATA(message))->nfgen_family;
     const struct rtattr *first = (void *)((char *)message + head);
     size_t left = message->nlmsg_len - head;
     const struct rtattr *orig = find(first, left, CTA_TUPLE_ORIG),
@@ -126,7 +129,7 @@ static void begin(struct nl_batch *batch, unsigned type, uint16_t flags, int fam
 
 static int dump(int sock, struct search *search, struct err *err) {
     struct nl_batch batch = {0};
-    begin(&batch, IPCTNL_MSG_CT_GET, NLM_F_DUMP, search->family);
+    begin(&batch, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC);
     if (send(sock, batch.data, batch.len, 0) < 0)
         return err_sys_as(err, ERR_NETWORK, errno, "cannot send to netlink");
     for (;;) {
@@ -150,7 +153,7 @@ static int forget_all(int sock, const struct search *search, struct err *err) {
     for (size_t i = 0; i < search->count; i++) {
         struct nl_batch batch = {0};
         unsigned failed;
-        begin(&batch, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, search->family);
+        begin(&batch, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, search->flows[i].family);
         struct rtattr *nest = nl_nest(&batch, CTA_TUPLE_ORIG);
         nl_bytes(&batch, search->flows[i].bytes, search->flows[i].len);
         nl_nest_end(&batch, nest);
@@ -170,14 +173,10 @@ int conntrack_forget(const struct nf_port *ports, size_t count, struct err *err)
     auto_close int sock = nf_open(err);
     if (sock < 0)
         return -1;
-    static const int families[] = {AF_INET, AF_INET6};
-    int result = 0;
-    for (size_t i = 0; i < 2 && result == 0; i++) {
-        struct search search = {.ports = ports, .port_count = count, .family = families[i]};
-        result = dump(sock, &search, err);
-        if (result == 0)
-            result = forget_all(sock, &search, err);
-        free(search.flows);
-    }
+    struct search search = {.ports = ports, .port_count = count};
+    int result = dump(sock, &search, err);
+    if (result == 0)
+        result = forget_all(sock, &search, err);
+    free(search.flows);
     return result;
 }
