@@ -226,6 +226,27 @@ describe('garbage', () => {
     assert.equal(existsSync(layerDir(layer.diffId)), false);
   });
 
+  test('so does what the platform had built of a Dockerfile', async () => {
+    await engine.makeImage();
+    const tar = makeTar([{ name: 'Dockerfile', content: 'FROM guest\nLABEL a=b\n' }]);
+    const lines = engine.client.buildImage(Readable.from([tar]), {
+      buildArgs: {},
+      labels: {},
+      memoryBytes: 0,
+      cpuShares: 0,
+      diskBytes: 8 * mib,
+      network: 'none',
+      scope: 'app-1',
+      signal: AbortSignal.timeout(20_000),
+    });
+    let built = '';
+    for await (const line of lines) built = line.aux?.ID ?? built;
+    await docker('image', 'prune', '-a', '-f');
+    assert.ok((await docker('images', '-q', '--no-trunc')).includes(built) && built !== '');
+    await engine.client.prune([]);
+    assert.equal((await docker('images', '-q', '--no-trunc')).includes(built), false);
+  });
+
   test('blobs go with the last image that came in them, and not before', async () => {
     const shared = image(50_000, 2);
     registry.add('app', 'v1', shared);

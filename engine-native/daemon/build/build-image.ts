@@ -224,7 +224,7 @@ class Build {
   }
 
   async #finish(state: StageState): Promise<Image> {
-    const { images, layers, events } = this.#parts;
+    const { images, layers, events, kept } = this.#parts;
     let { layers: diffIds } = state;
     if (diffIds.length === 0) {
       // Nothing but config on top of scratch: the empty tree is its one layer.
@@ -232,6 +232,8 @@ class Build {
       diffIds = [empty.diffId];
     }
     const image = images.create(configOf(state), diffIds);
+    // The platform's own builds have a scope and no name: their image stays until the platform says what it keeps.
+    if (this.#request.scope !== '' && this.#request.options.tags.length === 0) kept.add(image.id);
     for (const tag of this.#request.options.tags) {
       images.tag(image, tag);
       events.publish('image', 'tag', image.id, { name: tag });

@@ -4,6 +4,7 @@ import type { CreateParts } from '../containers/create-container.ts';
 import type { RemoveParts } from '../containers/remove-container.ts';
 import type { StartParts } from '../containers/start-container.ts';
 import type { GarbageParts } from '../images/collect-garbage.ts';
+import type { KeptImages } from '../images/kept-images.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 import type { Progress } from '../images/progress.ts';
 import type { PullParts } from '../images/pull-image.ts';
@@ -23,6 +24,7 @@ export interface BuildParts
     CommitParts,
     PullParts,
     GarbageParts {
+  kept: KeptImages;
   steps: StepCache;
   cacheMounts: CacheMounts;
   /** RUN/build: on tmpfs, for secrets. */
