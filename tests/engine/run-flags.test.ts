@@ -145,6 +145,7 @@ describe('identity and walls', () => {
 
   test('namespaces of the host and of other containers', async () => {
     assert.equal(await run(['--uts', 'host'], 'cat', '/proc/sys/kernel/hostname'), `${hostname()}\n`);
+    await refused(['--uts', 'host', '-h', 'box'], /conflicting options: hostname and the UTS mode/);
     await refused(['--pid', 'strange'], /invalid PID mode|--pid: invalid/);
     const donor = await engine.runDetached(['/guest', 'sleep', '60000'], {}, 'private-ipc');
     await refused(['--ipc', 'container:private-ipc'], /non-shareable IPC/);

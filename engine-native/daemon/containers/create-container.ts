@@ -139,6 +139,10 @@ function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts)
   securityOptions(hostConfig);
   for (const rule of hostConfig.DeviceCgroupRules ?? []) parseDeviceRule(rule);
   checkNamespaces(hostConfig, parts);
+  if (hostConfig.UTSMode === 'host' && (config.Hostname !== '' || config.Domainname !== ''))
+    throw new AppError('bad_request', 'conflicting options: hostname and the UTS mode', {
+      hint: 'leave out --hostname, or --uts host',
+    });
   logLimits(hostConfig.LogConfig);
   capabilitySet(hostConfig.CapAdd, hostConfig.CapDrop, hostConfig.Privileged);
   diskQuotaBytes(hostConfig.StorageOpt);
