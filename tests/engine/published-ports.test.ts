@@ -169,6 +169,14 @@ describe('ports of the host', () => {
   });
 });
 
+test('ports of a container on the network of the host are discarded with a warning', async () => {
+  const { stderr, code } = await world.engine.docker([
+    ...['run', '--rm', '--network', 'host', '-p', '8087:80', 'guest', '/guest', 'say', 'x'],
+  ]);
+  assert.equal(code, 0);
+  assert.match(stderr, /Published ports are discarded when using host network mode/);
+});
+
 describe('published ports stay', () => {
   test('through kill -9 of daemon and helper, with their connections', async () => {
     await world.server('echo', ['-p', '8084:7'], 'echo', '7');

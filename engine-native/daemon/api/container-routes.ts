@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Container, WaitCondition } from '../containers/container.ts';
+import type { HostConfig } from '../containers/container-config.ts';
 import { type CreateParts, createContainer } from '../containers/create-container.ts';
 import { publishContainer } from '../containers/describe-event.ts';
 import { dropUnsupported } from '../containers/drop-unsupported.ts';
@@ -88,13 +89,19 @@ async function done(work: Promise<unknown>): Promise<Reply> {
   return { status: 204 };
 }
 
+function portWarnings({ NetworkMode, PortBindings, PublishAllPorts }: HostConfig): string[] {
+  const isAsked = PublishAllPorts === true || Object.keys(PortBindings ?? {}).length > 0;
+  if (!isAsked || !['host', 'none'].includes(NetworkMode)) return [];
+  return [`Published ports are discarded when using ${NetworkMode} network mode`];
+}
+
 async function create(call: Call, parts: ContainerApiParts): Promise<Reply> {
   const given = parseCreate(await readJsonBody(call.request));
   const { hostConfig, warnings } = dropUnsupported(given.hostConfig, hostFeatures());
   const request = { ...given, hostConfig };
   checkPlatform(parts.images.lookUp(request.config.Image), call.query.get('platform') ?? '');
   const container = await createContainer(request, call.query.get('name') ?? '', parts);
-  return { status: 201, body: { Id: container.id, Warnings: warnings } };
+  return { status: 201, body: { Id: container.id, Warnings: [...warnings, ...portWarnings(hostConfig)] } };
 }
 
 /** The client pulls after this answer, and gets the platform it asked for, or is told that there is none. */

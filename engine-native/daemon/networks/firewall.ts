@@ -6,6 +6,7 @@ import type { Logger } from '@berth/kit/logging.ts';
 import type { Helper, PortEntry } from '../runtime/helper.ts';
 import { tableName } from './nft-ruleset.ts';
 
+const restMs = 20; // a program that takes the rules away in a loop gets its way, but not the processor
 const retryMs = 250; // a helper that is being restarted is back within this time, mostly
 
 export class Firewall {
@@ -81,18 +82,26 @@ export class Firewall {
   }
 
   async #follow(reassert: () => Promise<void>): Promise<void> {
+    let lost = this.#nextLoss();
     while (this.#watching) {
-      try {
-        await this.#helper.waitForTableLoss(this.#table);
-        if (!this.#watching) return;
+      const isSeen = await lost;
+      if (!this.#watching) return;
+      // The helper went, and with it what it saw: look again as soon as it is back.
+      if (!isSeen) await sleep(retryMs, undefined, { ref: false });
+      else
         this.#log.warn({ table: this.#table }, 'another program took firewall rules away; they are put back');
-        await reassert();
-      } catch {
-        // The helper went, and with it what it saw: look again as soon as it is back.
-        await sleep(retryMs, undefined, { ref: false });
-        if (this.#watching) await reassert().catch(() => {});
-      }
+      lost = this.#nextLoss(); // before the rules are put back: they may be taken away again meanwhile
+      await reassert().catch(() => {});
+      await sleep(restMs, undefined, { ref: false });
     }
+  }
+
+  /** True when rules were lost, false when nobody watches any more. */
+  #nextLoss(): Promise<boolean> {
+    return this.#helper.waitForTableLoss(this.#table).then(
+      () => true,
+      () => false,
+    );
   }
 
   async remove(): Promise<void> {
