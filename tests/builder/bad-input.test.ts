@@ -41,7 +41,10 @@ const withBuild = (script: string): Files => ({
 test('a commit without an app says what was looked for', async () => {
   const { error, hint } = await failure({ 'README.md': 'hello' });
   assert.equal(error, 'no recognisable app in the commit');
-  assert.equal(hint, 'looked for package.json (Node.js), index.html (static site) and Dockerfile at the root');
+  assert.equal(
+    hint,
+    'looked for package.json (Node.js), index.html (static site) and Dockerfile at the root',
+  );
 });
 
 test('an app in a folder is pointed at', async () => {

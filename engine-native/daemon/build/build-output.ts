@@ -31,7 +31,7 @@ export class BuildOutput {
   /** Stages in the order in which they are read. */
   arrange(count: number): StageOutput[] {
     this.#queue = Array.from({ length: count }, () => new StageOutput(this));
-    this.#queue[0]?.goLive();
+    void this.#queue[0]?.goLive();
     return [...this.#queue];
   }
 

@@ -27,64 +27,84 @@ export function applyConfig(
   instruction: ConfigInstruction,
   scope: VariableScope,
 ): ConfigChange {
-  const { config } = state;
-  const change = (more: Partial<ImageDefaults>, createdBy: string): ConfigChange => ({
+  const { config, author, hasOwnCmd } = state;
+  const { more, createdBy } = isCommand(instruction)
+    ? commandChange(state, instruction)
+    : valueChange(config, instruction, scope);
+  return {
     config: { ...config, ...more },
-    author: state.author,
-    hasOwnCmd: state.hasOwnCmd,
-    createdBy: `/bin/sh -c #(nop)  ${createdBy}`,
-  });
+    author: instruction.kind === 'maintainer' ? instruction.value : author,
+    hasOwnCmd: hasOwnCmd || instruction.kind === 'cmd',
+    createdBy: `/bin/sh -c #(nop)  ${instruction.kind.toUpperCase()} ${createdBy}`,
+  };
+}
+
+interface Change {
+  more: Partial<ImageDefaults>;
+  createdBy: string;
+}
+
+type CommandInstruction = Extract<ConfigInstruction, { kind: 'cmd' | 'entrypoint' | 'healthcheck' }>;
+
+function isCommand(instruction: ConfigInstruction): instruction is CommandInstruction {
+  return ['cmd', 'entrypoint', 'healthcheck'].includes(instruction.kind);
+}
+
+/** What takes commands: no variable in them is ours to expand. */
+function commandChange({ config, hasOwnCmd }: StageState, instruction: CommandInstruction): Change {
+  if (instruction.kind === 'healthcheck') {
+    const Healthcheck = { ...instruction.check, ...healthTest(instruction.command, config) };
+    return { more: { Healthcheck }, createdBy: JSON.stringify(Healthcheck) };
+  }
+  const argv = argvOf(instruction.command, config);
+  if (instruction.kind === 'cmd') return { more: { Cmd: argv }, createdBy: JSON.stringify(argv) };
+  // A command inherited from the base was written for another entrypoint.
+  const cmd = hasOwnCmd ? {} : { Cmd: null };
+  return { more: { Entrypoint: argv, ...cmd }, createdBy: JSON.stringify(argv) };
+}
+
+function valueChange(
+  config: ImageDefaults,
+  instruction: Exclude<ConfigInstruction, CommandInstruction>,
+  scope: VariableScope,
+): Change {
   const { line } = instruction;
   const expand = (text: string) => scope.expand(text, config.Env, line);
   switch (instruction.kind) {
     case 'env': {
       const entries = instruction.pairs.map(({ name, value }) => `${expand(name)}=${expand(value)}`);
-      return change({ Env: mergeEnv(config.Env, entries) }, `ENV ${entries.join(' ')}`);
+      return { more: { Env: mergeEnv(config.Env, entries) }, createdBy: entries.join(' ') };
     }
     case 'label': {
       const pairs = instruction.pairs.map(({ name, value }) => [expand(name), expand(value)] as const);
       const Labels = { ...config.Labels, ...Object.fromEntries(pairs) };
-      return change({ Labels }, `LABEL ${pairs.map(([name, value]) => `${name}=${value}`).join(' ')}`);
+      return { more: { Labels }, createdBy: pairs.map(([name, value]) => `${name}=${value}`).join(' ') };
     }
     case 'user':
-      return change({ User: expand(instruction.value) }, `USER ${expand(instruction.value)}`);
+      return { more: { User: expand(instruction.value) }, createdBy: expand(instruction.value) };
     case 'stopsignal': {
       const StopSignal = expand(instruction.value);
       atLine(line, () => signalNumber(StopSignal));
-      return change({ StopSignal }, `STOPSIGNAL ${StopSignal}`);
+      return { more: { StopSignal }, createdBy: StopSignal };
     }
     case 'maintainer':
-      return { ...change({}, `MAINTAINER ${instruction.value}`), author: instruction.value };
+      return { more: {}, createdBy: instruction.value };
     case 'expose': {
       const ports = scope
         .expandWords(instruction.ports, config.Env, line)
         .flatMap((port) => portsOf(port, line));
-      const ExposedPorts = { ...config.ExposedPorts, ...Object.fromEntries(ports.map((port) => [port, {}])) };
-      return change({ ExposedPorts }, `EXPOSE ${ports.join(' ')}`);
+      const added = Object.fromEntries(ports.map((port) => [port, {}]));
+      return { more: { ExposedPorts: { ...config.ExposedPorts, ...added } }, createdBy: ports.join(' ') };
     }
     case 'volume': {
       const paths = instruction.paths.map(expand);
-      const Volumes = { ...config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}])) };
-      return change({ Volumes }, `VOLUME ${JSON.stringify(paths)}`);
-    }
-    case 'cmd': {
-      const Cmd = argvOf(instruction.command, config);
-      return { ...change({ Cmd }, `CMD ${JSON.stringify(Cmd)}`), hasOwnCmd: true };
-    }
-    case 'entrypoint': {
-      const Entrypoint = argvOf(instruction.command, config);
-      // A command inherited from the base was written for another entrypoint.
-      const cmd = state.hasOwnCmd ? {} : { Cmd: null };
-      return change({ Entrypoint, ...cmd }, `ENTRYPOINT ${JSON.stringify(Entrypoint)}`);
+      const added = Object.fromEntries(paths.map((path) => [path, {}]));
+      return { more: { Volumes: { ...config.Volumes, ...added } }, createdBy: JSON.stringify(paths) };
     }
     case 'shell':
-      return change({ Shell: instruction.words }, `SHELL ${JSON.stringify(instruction.words)}`);
-    case 'healthcheck': {
-      const Healthcheck = { ...instruction.check, ...healthTest(instruction.command, config) };
-      return change({ Healthcheck }, `HEALTHCHECK ${JSON.stringify(Healthcheck)}`);
-    }
+      return { more: { Shell: instruction.words }, createdBy: JSON.stringify(instruction.words) };
     case 'onbuild':
-      return change({ OnBuild: [...config.OnBuild, instruction.trigger] }, `ONBUILD ${instruction.trigger}`);
+      return { more: { OnBuild: [...config.OnBuild, instruction.trigger] }, createdBy: instruction.trigger };
   }
 }
 
