@@ -121,6 +121,7 @@ export class ApiServer {
   }
 
   #fail(request: IncomingMessage, response: ServerResponse, error: unknown): void {
+    if (response.destroyed || response.writableFinished) return; // its reader went away: nobody failed
     const { status, message } = describeError(error);
     if (status >= 500 && status !== 501 && status !== 503)
       this.#log.error(

@@ -23,6 +23,7 @@ const repository = resolve(import.meta.dirname, '../../..');
 const readyLimitMs = 30_000; // dockerd's first start on a slow disk
 
 export const image = 'bench';
+const berthRun = '/run/berth-bench';
 
 export interface Engine {
   name: string;
@@ -76,6 +77,7 @@ function engineOf({ name, child, folder, socket, isShim }: Started): Engine {
       await stopChild(child);
       await sleep(200); // containerd and the shims unmount on their own time
       rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
+      if (name === 'berth') rmSync(berthRun, { recursive: true, force: true });
     },
   };
 }
@@ -110,7 +112,7 @@ function launchBerth(folder: string, socket: string): ChildProcess {
       PATH: process.env['PATH'],
       BERTH_ENGINE_SOCKET: socket,
       BERTH_ENGINE_ROOT: join(folder, 'root'),
-      BERTH_ENGINE_RUN: '/run/berth-bench',
+      BERTH_ENGINE_RUN: berthRun,
       BERTH_ENGINE_NAME: 'bench',
       BERTH_LOG_LEVEL: 'error',
       NODE_COMPILE_CACHE: join(folder, 'compile-cache'),
@@ -142,6 +144,10 @@ export async function startDockerd(work: string, rootfs: Buffer): Promise<Engine
       'unshare',
       '--net',
       '--mount',
+      'sh',
+      '-c',
+      'ip link set lo up; exec "$@"',
+      'sh',
       dockerd,
       '--config-file',
       config,

@@ -6,6 +6,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { asAppError } from '@berth/kit/errors.ts';
 import { type Engine, isInstalled, makeRootfs, startBerth, startDockerd } from './engines.ts';
 import { builds, copies, transfers } from './files.ts';
 import { ociRuntimes } from './oci.ts';
@@ -34,7 +35,8 @@ async function part(name: string, measure: () => Promise<Row[]>): Promise<void> 
     rows.push(...measured);
     process.stdout.write(renderRows(measured));
   } catch (error) {
-    process.stdout.write(`${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    const { message, detail } = asAppError(error);
+    process.stdout.write(`${name}: ${message} ${detail ?? ''}\n`);
     process.exitCode = 1;
   }
 }
@@ -59,13 +61,15 @@ async function startRegistry(engine: Engine): Promise<ChildProcess> {
   return child;
 }
 
-const rootfs = await makeRootfs(work);
-const docker = await startDockerd(work, rootfs);
-const berth = await startBerth(work, rootfs);
-const engines = [berth, docker].filter((one): one is Engine => typeof one !== 'string');
-const missing = typeof docker === 'string' ? [docker] : [];
+const engines: Engine[] = [];
+const missing: string[] = [];
 const registries: ChildProcess[] = [];
 try {
+  const rootfs = await makeRootfs(work);
+  engines.push(await startBerth(work, rootfs));
+  const docker = await startDockerd(work, rootfs);
+  if (typeof docker === 'string') missing.push(docker);
+  else engines.push(docker);
   await part('memory', () => memory(engines));
   await part('starts', () => starts(engines, rounds));
   await part('oci', async () => [await ociRuntimes(work, rootfs, rounds)].filter((row) => row !== undefined));
