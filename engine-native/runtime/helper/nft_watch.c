@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../lib/cleanup.h"
+#include "../lib/nl_message.h"
 #include "server.h"
 
 /* Tables of one transaction that were created, and that lost something. Bounded: past the bound a waiter is
@@ -77,7 +78,7 @@ static void transaction_ended(bool lost_count) {
 static const char *table_of(struct nlmsghdr *message) {
     if (message->nlmsg_len < NLMSG_SPACE(sizeof(struct nfgenmsg)))
         return NULL;
-    size_t left = message->nlmsg_len - NLMSG_SPACE(sizeof(struct nfgenmsg));
+    int left = (int)(message->nlmsg_len - NLMSG_SPACE(sizeof(struct nfgenmsg)));
     struct rtattr *attr = (void *)((char *)NLMSG_DATA(message) + NLMSG_ALIGN(sizeof(struct nfgenmsg)));
     for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left))
         if ((attr->rta_type & NLA_TYPE_MASK) == NFTA_TABLE_NAME && RTA_PAYLOAD(attr) > 0 &&
@@ -113,14 +114,14 @@ static void watch_ready(struct source *source, uint32_t events) {
     static _Alignas(NLMSG_ALIGNTO) char buffer[65536];
     (void)events;
     for (;;) {
-        ssize_t n = recv(source->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+        ssize_t n = nl_receive(source->fd, buffer, sizeof buffer, MSG_DONTWAIT);
         if (n < 0 && errno == ENOBUFS) {
             transaction_ended(true); /* something was missed: whoever waits had better look */
             continue;
         }
         if (n <= 0)
             return;
-        size_t left = (size_t)n;
+        int left = (int)n;
         for (struct nlmsghdr *at = (void *)buffer; NLMSG_OK(at, left); at = NLMSG_NEXT(at, left))
             read_event(at);
     }

@@ -119,16 +119,14 @@ static int talk(int sock, const struct nl_batch *batch, struct err *err) {
     }
     for (;;) {
         _Alignas(NLMSG_ALIGNTO) char answer[8192];
-        ssize_t n = recv(sock, answer, sizeof answer, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
+        ssize_t n = nl_receive(sock, answer, sizeof answer, 0);
+        if (n <= 0) {
             err_sys_as(err, ERR_NETWORK, errno, "no answer from netlink");
             return NL_BROKEN;
         }
-        size_t left = (size_t)n;
+        int left = (int)n;
         for (struct nlmsghdr *at = (void *)answer; NLMSG_OK(at, left); at = NLMSG_NEXT(at, left)) {
-            if (at->nlmsg_type != NLMSG_ERROR)
+            if (at->nlmsg_type != NLMSG_ERROR || at->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
                 continue;
             int code = ((struct nlmsgerr *)NLMSG_DATA(at))->error;
             if (code != 0 && result == 0)
@@ -144,7 +142,7 @@ static int change(int sock, const char *table, const struct nf_port *ports, size
     struct nl_batch batch = {0};
     add_frame(&batch, NFNL_MSG_BATCH_BEGIN);
     for (size_t i = 0; i < count; i++) {
-        struct entry entry;
+        struct entry entry = {0};
         if (make_entry(&ports[i], &entry, err) < 0)
             return NL_BROKEN;
         add_message(&batch, table, &entry, add);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -97,6 +98,22 @@ int nl_open(int netns_fd, struct err *err) {
     return steal_fd(&sock);
 }
 
+ssize_t nl_receive(int sock, void *buffer, size_t size, int flags) {
+    /* Whoever floods the socket gets his conversation broken, not one that never ends. */
+    for (int strangers = 0; strangers < 1000;) {
+        struct sockaddr_nl from = {0};
+        socklen_t from_len = sizeof from;
+        ssize_t n = recvfrom(sock, buffer, size, flags, (struct sockaddr *)&from, &from_len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 || from.nl_family != AF_NETLINK || from.nl_pid == 0)
+            return n;
+        strangers++;
+    }
+    errno = EPROTO;
+    return -1;
+}
+
 int nl_talk(int sock, struct nl_batch *batch, unsigned *failed, struct err *err) {
     if (batch->overflow) {
         err_set(err, ERR_NETWORK, "netlink request too large");
@@ -109,16 +126,14 @@ int nl_talk(int sock, struct nl_batch *batch, unsigned *failed, struct err *err)
     int result = 0;
     for (unsigned seen = 0; seen < batch->count;) {
         _Alignas(NLMSG_ALIGNTO) char answer[8192];
-        ssize_t n = recv(sock, answer, sizeof answer, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
+        ssize_t n = nl_receive(sock, answer, sizeof answer, 0);
+        if (n <= 0) {
             err_sys_as(err, ERR_NETWORK, errno, "no answer from netlink");
             return NL_BROKEN;
         }
-        size_t left = (size_t)n;
+        int left = (int)n; /* signed: the last message may be padded beyond what came */
         for (struct nlmsghdr *at = (void *)answer; NLMSG_OK(at, left); at = NLMSG_NEXT(at, left)) {
-            if (at->nlmsg_type != NLMSG_ERROR)
+            if (at->nlmsg_type != NLMSG_ERROR || at->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
                 continue;
             seen++;
             int code = ((struct nlmsgerr *)NLMSG_DATA(at))->error;
@@ -133,12 +148,12 @@ int nl_talk(int sock, struct nl_batch *batch, unsigned *failed, struct err *err)
 
 static void read_kind(struct nlmsghdr *message, struct nl_link *link) {
     struct ifinfomsg *info = NLMSG_DATA(message);
-    size_t left = IFLA_PAYLOAD(message);
+    int left = (int)IFLA_PAYLOAD(message);
     link->index = info->ifi_index;
     for (struct rtattr *attr = IFLA_RTA(info); RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
         if ((attr->rta_type & NLA_TYPE_MASK) != IFLA_LINKINFO)
             continue;
-        size_t inner_left = RTA_PAYLOAD(attr);
+        int inner_left = (int)RTA_PAYLOAD(attr);
         for (struct rtattr *in = RTA_DATA(attr); RTA_OK(in, inner_left); in = RTA_NEXT(in, inner_left))
             if (in->rta_type == IFLA_INFO_KIND)
                 (void)snprintf(link->kind, sizeof link->kind, "%.*s", (int)RTA_PAYLOAD(in),
@@ -156,15 +171,15 @@ int nl_find_link(int sock, const char *name, struct nl_link *link, struct err *e
         return err_sys_as(err, ERR_NETWORK, errno, "cannot send to netlink");
     for (;;) {
         _Alignas(NLMSG_ALIGNTO) char answer[16384];
-        ssize_t n = recv(sock, answer, sizeof answer, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = nl_receive(sock, answer, sizeof answer, 0);
         if (n < 0)
             return err_sys_as(err, ERR_NETWORK, errno, "no answer from netlink");
         struct nlmsghdr *at = (void *)answer;
-        if (!NLMSG_OK(at, (size_t)n))
+        bool is_error = NLMSG_OK(at, (int)n) && at->nlmsg_type == NLMSG_ERROR;
+        if (!NLMSG_OK(at, (int)n) ||
+            at->nlmsg_len < NLMSG_LENGTH(is_error ? sizeof(struct nlmsgerr) : sizeof(struct ifinfomsg)))
             return err_set(err, ERR_NETWORK, "short answer from netlink");
-        if (at->nlmsg_type == NLMSG_ERROR) {
+        if (is_error) {
             int code = ((struct nlmsgerr *)NLMSG_DATA(at))->error;
             return code == -ENODEV ? 0 : err_sys_as(err, ERR_NETWORK, -code, "cannot look up \"%s\"", name);
         }

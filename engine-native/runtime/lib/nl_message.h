@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "err.h"
 
@@ -29,6 +30,11 @@ void nl_bytes(struct nl_batch *batch, const void *data, size_t len);
 
 /* A route socket in namespace netns_fd (< 0: the caller's). */
 int nl_open(int netns_fd, struct err *err);
+
+/* The kernel's next message: recv(2), but for messages that somebody else sent. In a container's network
+ * namespace a program with CAP_NET_ADMIN may send to our socket: that is passed over, and EPROTO after a
+ * thousand of them. */
+ssize_t nl_receive(int sock, void *buffer, size_t size, int flags);
 
 /* Sends the batch and reads one acknowledgement a request. Returns 0, or -errno of the first that failed with
  * its place in *failed; -1000 (err set) when the conversation itself broke. */

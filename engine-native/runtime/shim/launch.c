@@ -59,7 +59,7 @@ int launch_open_terminal(int pts_fd, const char *ptmx, int64_t rows, int64_t col
 
 static int open_terminal(const struct launch *l, const struct identity *identity, struct launch_stdio *stdio,
                          int *master, struct err *err) {
-    int slave;
+    int slave = -1;
 
     if (launch_open_terminal(l->pts_fd, "ptmx", l->process->rows, l->process->cols, identity->uid, master,
                              &slave, err))

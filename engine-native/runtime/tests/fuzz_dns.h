@@ -31,7 +31,7 @@ static inline void fuzz_packet(const uint8_t *data, size_t size) {
         (void)dns_is_response_to(data, cut, data + cut, size - cut);
 }
 
-static inline void fuzz_text(const uint8_t *data, size_t size) {
+static inline void fuzz_records(const uint8_t *data, size_t size) {
     struct err err = {0};
     struct upstream upstream;
     char *text = malloc(size + 1);

@@ -61,7 +61,7 @@ int main(void) {
 
     run_on(packet, make_query(packet, "web.a", DNS_A, 1232), fuzz_packet);
     run_on(packet, make_query(packet, "3.0.1.10.in-addr.arpa", DNS_PTR, 0), fuzz_packet);
-    run_on((const uint8_t *)file, sizeof file - 1, fuzz_text);
-    run_on((const uint8_t *)resolv, sizeof resolv - 1, fuzz_text);
+    run_on((const uint8_t *)file, sizeof file - 1, fuzz_records);
+    run_on((const uint8_t *)resolv, sizeof resolv - 1, fuzz_records);
     return checks_done("fuzz_dns_test");
 }

@@ -1,8 +1,10 @@
 /* rtnetlink against the real kernel, inside network namespaces of the test's own: nothing outlives it. */
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../lib/cleanup.h"
@@ -107,8 +109,44 @@ static void test_attach(int netns) {
     CHECK(net_attach_container(&bad_mac, netns, &err) == -1 && err.code == ERR_BAD_REQUEST);
 }
 
+/* A program in the container's namespace that answers in the kernel's place: "there is no such link". */
+static void test_forged_answer(void) {
+    struct err err = {0};
+    struct nl_link link = {0};
+    auto_close int sock = nl_open(-1, &err), other = nl_open(-1, &err);
+    struct sockaddr_nl own = {.nl_family = AF_NETLINK};
+    socklen_t len = sizeof own;
+    struct nl_batch forged = {0};
+    CHECK(bind(sock, (struct sockaddr *)&own, sizeof own) == 0 &&
+          getsockname(sock, (struct sockaddr *)&own, &len) == 0);
+    nl_begin(&forged, NLMSG_ERROR, 0, &(struct nlmsgerr){.error = -ENODEV}, sizeof(struct nlmsgerr));
+    CHECK(sendto(other, forged.data, forged.len, 0, (struct sockaddr *)&own, sizeof own) > 0);
+    CHECK(nl_find_link(sock, "lo", &link, &err) == 0 && link.index == 1);
+}
+
+/* Found by fuzz_netlink: what is shorter than it says, or than its type, is not read. */
+static void test_short_answers(void) {
+    static const unsigned char padded[] = {0x17, 0, 0, 0, 0, 0, 0, 0xed, 0xff, 0xff, 0xff, 0,
+                                           0,    0, 0, 2, 0, 5, 0, 1,    0,    0x10, 0};
+    for (size_t size = 1; size <= sizeof padded; size++) {
+        struct err err = {0};
+        struct nl_link link;
+        struct nl_batch batch = {0};
+        unsigned failed;
+        int fds[2];
+        CHECK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+        CHECK(send(fds[1], padded, size, 0) > 0 && send(fds[1], padded, size, 0) > 0);
+        nl_begin(&batch, RTM_NEWLINK, 0, &(struct ifinfomsg){0}, sizeof(struct ifinfomsg));
+        CHECK(nl_find_link(fds[0], "x", &link, &err) == -1 &&
+              nl_talk(fds[0], &batch, &failed, &err) == NL_BROKEN);
+        (void)close(fds[0]);
+        (void)close(fds[1]);
+    }
+}
+
 int main(void) {
     struct err err = {0};
+    test_short_answers();
     if (unshare(CLONE_NEWNET) < 0) {
         (void)printf("lib_netlink_test: skipped, needs root\n");
         return 0;
@@ -117,6 +155,7 @@ int main(void) {
     auto_close int netns = other_netns(first);
     CHECK(netns >= 0);
     CHECK(net_loopback_up(-1, &err) == 0 && net_loopback_up(netns, &err) == 0);
+    test_forged_answer();
     test_bridge();
     test_attach(netns);
     CHECK(net_link_remove("hv0", &err) == 0 && net_link_remove("hv0", &err) == 0);
