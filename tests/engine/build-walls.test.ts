@@ -164,6 +164,25 @@ COPY --from=evil /etc/passwd /up/
   });
 });
 
+test('a build of a scope reaches no image by its id, which another scope may have made', async () => {
+  await built('hidden', 'FROM base\nRUN echo source of another app > /code\n');
+  const { Id } = await bench.inspect('hidden');
+  const scope = { 'X-Berth-Build-Scope': 'app-b' };
+  for (const name of [Id, Id.slice(7), Id.slice(7, 19)])
+    for (const dockerfile of [
+      `FROM ${name}\nRUN cat /code\n`,
+      `FROM base\nCOPY --from=${name} /code /c\nRUN cat /c\n`,
+    ]) {
+      const { text } = await bench.post({}, bench.dockerfileTar(dockerfile), scope);
+      assert.match(text, /no such image/, dockerfile);
+      assert.doesNotMatch(text, /source of another app/);
+    }
+  const own = await bench.post({}, bench.dockerfileTar(`FROM ${Id.slice(7, 19)}\n`));
+  assert.match(own.text, /Successfully built/);
+  const named = await bench.post({}, bench.dockerfileTar('FROM base\n'), scope);
+  assert.match(named.text, /Successfully built/);
+});
+
 describe('ADD', () => {
   let server: ReturnType<typeof createServer>;
   let url: string;

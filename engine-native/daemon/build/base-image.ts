@@ -17,7 +17,7 @@ import type { BuildRun } from './build-run.ts';
 
 export async function baseImage(run: BuildRun, name: string, platform: string): Promise<Image> {
   const { parts, options } = run;
-  const here = parts.images.find(name);
+  const here = hereFor(run, name);
   const wanted = platform === '' ? undefined : parsePlatform(platform);
   if (here && !options.pull && (!wanted || satisfies(here.config, wanted))) return here;
   const reference = parseReference(name);
@@ -34,6 +34,19 @@ export async function baseImage(run: BuildRun, name: string, platform: string): 
     parts,
   );
   return image;
+}
+
+/**
+ * On this host already. A build of a scope sees images by their names only: ids, which can be guessed by their first digits, would show
+ * it what other scopes have built.
+ */
+function hereFor({ parts, scope }: BuildRun, name: string): Image | undefined {
+  const found = parts.images.find(name);
+  const isId = found?.id.startsWith(`sha256:${name.replace(/^sha256:/, '')}`);
+  if (!isId || scope === '' || parts.images.hasTag(name)) return found;
+  throw new AppError('not_found', `no such image "${name.slice(0, 100)}"`, {
+    hint: 'name images by their tags',
+  });
 }
 
 /** X-Registry-Config: addresses of registries to logins. Only the one for this registry is ever used. */
