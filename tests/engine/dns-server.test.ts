@@ -8,12 +8,13 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { nativeDir } from './config.ts';
 import { askByTcp, askByUdp, dnsQuery, readReply } from './dns-client.ts';
 import { eventually } from './engine-harness.ts';
 
-const program = resolve(import.meta.dirname, '../../engine-native/runtime/build/berth-dns');
+const program = join(nativeDir, 'berth-dns');
 const net = `127.${randomInt(64, 250)}.${randomInt(1, 250)}`; // all of 127/8 is there: runs side by side do not meet
 const gateway = `${net}.1`;
 const asker = `${net}.10`;

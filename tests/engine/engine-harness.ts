@@ -9,10 +9,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { EngineClient } from '@berth/clients/engine-client.ts';
 import type { CreateContainer } from '@berth/clients/engine-types.ts';
+import { guestProgram, nativeDir } from './config.ts';
 import { makeTar } from './make-tar.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
-const native = join(repository, 'engine-native/runtime/build');
 const daemonMain = join(repository, 'engine-native/daemon/main.ts');
 const readyLimitMs = 10_000; // an engine that does not come up must fail the test, not hang it
 
@@ -63,7 +63,7 @@ export class TestEngine {
         BERTH_ENGINE_SOCKET: this.socketPath,
         BERTH_ENGINE_ROOT: this.root,
         BERTH_ENGINE_RUN: this.run,
-        BERTH_ENGINE_NATIVE: native,
+        BERTH_ENGINE_NATIVE: nativeDir,
         BERTH_ENGINE_NAME: this.name,
         BERTH_LOG_LEVEL: 'warn',
         ...this.settings,
@@ -253,7 +253,7 @@ export function guestTar(dir: string): Buffer {
     ...directories.map((name) => ({ name, type: '5', mode: name === 'tmp/' ? 0o1777 : 0o755 })),
     { name: 'etc/passwd', content: 'root:x:0:0::/root:/guest\napp:x:1000:1001::/:/guest\n' },
     { name: 'etc/group', content: 'root:x:0:\napp:x:1001:\n' },
-    { name: 'guest', mode: 0o755, content: readFileSync(join(native, 'guest')) },
+    { name: 'guest', mode: 0o755, content: readFileSync(guestProgram) },
     { name: 'net', mode: 0o755, content: readFileSync(net) },
   ]);
 }

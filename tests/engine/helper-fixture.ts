@@ -10,10 +10,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { nativeDir } from './config.ts';
 
-const helperPath = fileURLToPath(
-  new URL('../../engine-native/runtime/build/berth-engine-helper', import.meta.url),
-);
+const helperPath = path.join(nativeDir, 'berth-engine-helper');
 const fakeShimSource = fileURLToPath(new URL('./fake_shim.c', import.meta.url));
 
 export type Json = Record<string, unknown>;

@@ -15,11 +15,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nativeDir } from './config.ts';
 import { GuestRoot } from './shim-root.ts';
 
-export const runtimeBinary = resolve(import.meta.dirname, '../../engine-native/runtime/build/berth-runtime');
+export const runtimeBinary = join(nativeDir, 'berth-runtime');
 const limitMs = 20_000; // a runtime that hangs must fail its test, not the whole run
 
 export interface Result {

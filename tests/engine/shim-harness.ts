@@ -20,11 +20,9 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { nativeDir } from './config.ts';
 
-export const shimPath = fileURLToPath(
-  new URL('../../engine-native/runtime/build/berth-shim', import.meta.url),
-);
+export const shimPath = path.join(nativeDir, 'berth-shim');
 
 export type Json = Record<string, unknown>;
 

@@ -6,12 +6,10 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const runtime = fileURLToPath(new URL('../../engine-native/runtime', import.meta.url));
+import { builds, guestProgram } from './config.ts';
 
 export function buildRuntime(): void {
-  execFileSync('make', ['-s', '-C', runtime], { stdio: ['ignore', 'ignore', 'inherit'] });
+  for (const words of builds) execFileSync('make', words, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 export class GuestRoot {
@@ -19,7 +17,7 @@ export class GuestRoot {
 
   constructor() {
     for (const directory of ['etc', 'bin', 'tmp', 'data']) mkdirSync(path.join(this.path, directory));
-    copyFileSync(path.join(runtime, 'build/guest'), this.inside('guest'));
+    copyFileSync(guestProgram, this.inside('guest'));
     this.write('etc/passwd', 'root:x:0:0::/root:/guest\napp:x:1000:1001::/home/app:/guest\n');
     this.write('etc/group', 'root:x:0:\nweb:x:33:app\napp:x:1001:\n');
     writeFileSync(this.inside('bin/notes'), 'no program\n');

@@ -1,0 +1,18 @@
+// Which build of the C programs the engine's tests run. The only file of these tests that reads the environment. With BERTH_TEST_SANITIZE=1
+// shim, helper, runtime and dns are those of `make SANITIZE=1`: what ASan and UBSan find is in /tmp/berth-sanitize.* then.
+import { join, resolve } from 'node:path';
+
+const runtime = resolve(import.meta.dirname, '../../engine-native/runtime');
+const sanitized = process.env['BERTH_TEST_SANITIZE'] === '1';
+
+/** The folder of the programs under test. */
+export const nativeDir = join(runtime, sanitized ? 'build-sanitize' : 'build');
+
+/** What runs inside containers is static, and always of the plain build. */
+export const guestProgram = join(runtime, 'build/guest');
+
+/** For `make`, to bring both up to date. */
+export const builds: string[][] = [
+  ['-s', '-C', runtime],
+  ...(sanitized ? [['-s', '-C', runtime, 'SANITIZE=1', 'CC=gcc']] : []),
+];
