@@ -8,6 +8,7 @@ import { parseHealthcheck } from './parse-health.ts';
 import { parseMountRequest } from './parse-mount-request.ts';
 import { parseDevice, parseResources, parseUlimits } from './parse-resources.ts';
 import { parseSize } from './parse-size.ts';
+import { checkRuntime } from './runtimes.ts';
 
 export interface CreateRequest {
   config: ContainerConfig;
@@ -66,6 +67,7 @@ function parseHostConfig(host: JsonFields): HostConfig {
     if (host.isGiven(name))
       throw new AppError('unsupported', `"HostConfig.${name}" is not supported by this engine`, { hint });
   }
+  checkRuntime(host.text('Runtime') ?? '');
   const isolation = host.text('Isolation') ?? '';
   if (!['', 'default'].includes(isolation))
     throw new AppError('bad_request', `invalid isolation '${isolation}': only 'default' exists on Linux`);

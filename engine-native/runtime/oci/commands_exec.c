@@ -94,13 +94,15 @@ static int add_capabilities(const struct options *o, struct oci_process *process
 static int read_file(const struct options *o, struct state *state, struct oci_process *process,
                      struct err *err) {
     size_t len;
-    char *text = state_read_file(AT_FDCWD, o->process_file, PROCESS_LIMIT, &len, err);
-    struct json_doc *doc = text ? json_parse(text, len, err) : NULL;
 
-    /* Text and document live as long as the process that is described: to the end of this program. */
-    if (!doc || config_read_process(json_root(doc), &state->config.arena, process, err))
+    state->process_text = state_read_file(AT_FDCWD, o->process_file, PROCESS_LIMIT, &len, err);
+    state->process_document = state->process_text ? json_parse(state->process_text, len, err) : NULL;
+    if (!state->process_document)
         return -1;
-    if (!json_get(json_root(doc), "capabilities"))
+    const struct json *root = json_root(state->process_document);
+    if (config_read_process(root, &state->config.arena, process, err))
+        return -1;
+    if (!json_get(root, "capabilities"))
         process->capabilities = state->config.process.capabilities;
     return 0;
 }

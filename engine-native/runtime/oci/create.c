@@ -160,10 +160,12 @@ static int hear(const struct child *c, enum sync_stage stage, int *fds, size_t n
 
 static int run_first_hooks(struct state *state, struct err *err) {
     auto_free char *input = hook_input(state, STATUS_CREATING);
+    /* A prestart hook of spec 1.0 belongs to the start: it is told of a container that has been created. */
+    auto_free char *prestart_input = hook_input(state, STATUS_CREATED);
 
-    if (!input)
+    if (!input || !prestart_input)
         return err_sys(err, ENOMEM, "cannot hold the state for the hooks");
-    return hooks_run(&state->config.hooks[HOOK_PRESTART], "prestart", input, err) ||
+    return hooks_run(&state->config.hooks[HOOK_PRESTART], "prestart", prestart_input, err) ||
                    hooks_run(&state->config.hooks[HOOK_CREATE_RUNTIME], "createRuntime", input, err)
                ? -1
                : 0;

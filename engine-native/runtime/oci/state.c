@@ -199,6 +199,8 @@ void state_close(struct state *state) {
     config_free(&state->config);
     json_free(state->config_document);
     free(state->config_text);
+    json_free(state->process_document);
+    free(state->process_text);
     free(state->id);
     free(state->bundle);
     free(state->rootfs);

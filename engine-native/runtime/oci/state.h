@@ -21,6 +21,8 @@ struct state {
     int dir;         /* ROOT/<id> */
     struct json_doc *config_document;
     char *config_text;
+    struct json_doc *process_document; /* of an exec, where it comes from a file */
+    char *process_text;
     struct oci_config config;
 };
 
