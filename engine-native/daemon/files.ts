@@ -1,9 +1,11 @@
 // Small JSON files that are replaced as a whole. Used for every record the daemon keeps; a reader sees the old file or the new one.
 import {
+  chmodSync,
   closeSync,
   constants,
   fstatSync,
   fsyncSync,
+  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -13,6 +15,15 @@ import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 let serial = 0;
+
+/**
+ * A folder that only root passes. Files of images and containers lie below such ones: many belong to root on the disk and some are setuid,
+ * so that a user of the host who could reach one would become root by it (CVE-2021-41091).
+ */
+export function makePrivateFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  chmodSync(path, 0o700); // one that was there may have been more open
+}
 
 /** The parsed file, or undefined when it is missing or not JSON (a crash before the first sync can leave it empty). */
 export function readJson<T>(path: string): T | undefined {

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import { makePrivateFolder } from '../files.ts';
 import type { Helper } from '../runtime/helper.ts';
 import type { RunMount } from './mount-options.ts';
 
@@ -29,7 +30,8 @@ export class CacheMounts {
   constructor(root: string, helper: Helper) {
     this.#dir = join(root, 'build-cache', 'mounts');
     this.#helper = helper;
-    mkdirSync(this.#dir, { recursive: true, mode: 0o711 });
+    makePrivateFolder(join(root, 'build-cache'));
+    makePrivateFolder(this.#dir);
   }
 
   /** Waits while a locked cache is in use; the signal ends the wait. */

@@ -1,7 +1,7 @@
 // Where a container's files lie (PROTOCOL.md, "Folders") and how its record is kept. Everything that touches those folders from Node is here.
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { overwriteJson, readJson, writeJson } from '../files.ts';
+import { makePrivateFolder, overwriteJson, readJson, writeJson } from '../files.ts';
 import type { Endpoint, PublishedPort } from '../networks/endpoint.ts';
 import type { ExitRecord } from '../runtime/shim.ts';
 import type { ContainerRecord, LifeRecord } from './container-config.ts';
@@ -25,7 +25,7 @@ export class ContainerFiles {
   constructor(root: string, run: string) {
     this.#stateRoot = join(root, 'containers');
     this.#runRoot = join(run, 'containers');
-    mkdirSync(this.#stateRoot, { recursive: true, mode: 0o711 });
+    makePrivateFolder(this.#stateRoot);
     mkdirSync(this.#runRoot, { recursive: true, mode: 0o700 });
   }
 
@@ -44,7 +44,7 @@ export class ContainerFiles {
   create(record: ContainerRecord): void {
     const dir = this.stateDir(record.id);
     try {
-      mkdirSync(dir, { mode: 0o711 });
+      mkdirSync(dir, { mode: 0o700 });
       mkdirSync(join(dir, 'upper'), { mode: 0o755 });
       mkdirSync(join(dir, 'work'), { mode: 0o700 });
       mkdirSync(join(dir, 'log'), { mode: 0o700 });

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, systemCode } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import type { BlobStore } from '../content/blob-store.ts';
-import { readJson, writeJson } from '../files.ts';
+import { makePrivateFolder, readJson, writeJson } from '../files.ts';
 import type { Helper, UntarOptions } from '../runtime/helper.ts';
 import { checkDigest } from './image-config.ts';
 import { metered } from './metered.ts';
@@ -54,7 +54,7 @@ export class LayerStore {
     this.#helper = parts.helper;
     this.#blobs = parts.blobs;
     this.#log = parts.log;
-    mkdirSync(this.#dir, { recursive: true, mode: 0o711 });
+    makePrivateFolder(this.#dir);
   }
 
   has(diffId: string): boolean {
@@ -281,7 +281,7 @@ export class LayerStore {
 
   async #inTemporary(make: (temporary: string) => Promise<Omit<LayerMeta, 'created'>>): Promise<LayerMeta> {
     const temporary = this.#temporaryPath();
-    mkdirSync(temporary, { mode: 0o711 });
+    mkdirSync(temporary, { mode: 0o700 });
     try {
       const meta: LayerMeta = { ...(await make(temporary)), created: new Date().toISOString() };
       return await this.#publish(temporary, meta);
