@@ -183,6 +183,29 @@ test('a build of a scope reaches no image by its id, which another scope may hav
   assert.match(named.text, /Successfully built/);
 });
 
+test('a build of a scope does not make the engine call what listens on the host itself', async () => {
+  let calls = 0;
+  const server = createServer((_call, answer) => {
+    calls += 1;
+    answer.writeHead(404).end();
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  try {
+    for (const host of ['127.0.0.1', 'localhost']) {
+      const tar = bench.dockerfileTar(`FROM ${host}:${port}/secret/app\n`);
+      const { text } = await bench.post({}, tar, { 'X-Berth-Build-Scope': 'app-b' });
+      assert.match(text, /is this host itself/);
+      assert.equal(calls, 0);
+    }
+    // The operator's own build may: a registry on localhost is how many begin.
+    await bench.post({}, bench.dockerfileTar(`FROM 127.0.0.1:${port}/secret/app\n`));
+    assert.ok(calls > 0);
+  } finally {
+    server.close();
+  }
+});
+
 describe('ADD', () => {
   let server: ReturnType<typeof createServer>;
   let url: string;

@@ -6,6 +6,7 @@ import { pullImage } from '../images/pull-image.ts';
 import { parseReference } from '../images/references.ts';
 import { JsonFields } from '../json-fields.ts';
 import { anonymous, type Credentials, credentialsFor, registryOf } from '../registry-client/credentials.ts';
+import { isLoopback } from '../registry-client/endpoints.ts';
 import {
   hostPlatform,
   type Platform,
@@ -21,6 +22,7 @@ export async function baseImage(run: BuildRun, name: string, platform: string): 
   const wanted = platform === '' ? undefined : parsePlatform(platform);
   if (here && !options.pull && (!wanted || satisfies(here.config, wanted))) return here;
   const reference = parseReference(name);
+  refuseHostsOwn(run, reference.domain);
   setMaxListeners(0, run.signal); // one for each request of each layer
   const { image } = await pullImage(
     {
@@ -34,6 +36,14 @@ export async function baseImage(run: BuildRun, name: string, platform: string): 
     parts,
   );
   return image;
+}
+
+/** A scope's Dockerfile comes from whoever pushes; it must not make the engine talk to what listens on the host's loopback alone. */
+function refuseHostsOwn({ parts, scope }: BuildRun, domain: string): void {
+  if (scope === '' || !isLoopback(domain) || parts.registries.read().has(domain)) return;
+  throw new AppError('forbidden', `registry "${domain.slice(0, 100)}" is this host itself`, {
+    hint: 'the operator can allow it in the registries file',
+  });
 }
 
 /**
