@@ -134,7 +134,7 @@ int program_start(const struct program_start *s, struct err *err) {
 
     launch_stage("berth:exec");
     (void)read_identity(s, &identity);
-    char **env = make_environment(s, &identity);
+    auto_free char **env = make_environment(s, &identity);
     if (!env)
         return err_sys(err, ENOMEM, "cannot hold the environment");
     if (s->new_keyring)
