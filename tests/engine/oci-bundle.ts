@@ -29,8 +29,44 @@ export interface Result {
   stderr: string;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: a config.json is whatever a test writes into it
-export type Config = Record<string, any>;
+/** What a test may change of config.json. */
+export interface Config {
+  ociVersion: string;
+  annotations?: Record<string, string>;
+  process: {
+    terminal: boolean;
+    user: { uid: number; gid: number };
+    args: string[];
+    env: string[];
+    cwd: string;
+    capabilities: Record<string, string[]>;
+    noNewPrivileges: boolean;
+    rlimits?: object[];
+  };
+  root: { path: string; readonly: boolean };
+  hostname: string;
+  mounts: { destination: string; type: string; source?: string; options?: string[] }[];
+  hooks?: Record<string, object[]>;
+  linux: {
+    cgroupsPath: string;
+    namespaces: { type: string; path?: string }[];
+    maskedPaths: string[];
+    readonlyPaths: string[];
+    resources?: object;
+    seccomp?: object;
+    sysctl?: Record<string, string>;
+    intelRdt?: object;
+    uidMappings?: object[];
+    gidMappings?: object[];
+  };
+}
+
+export interface State {
+  id: string;
+  status: string;
+  pid: number;
+  annotations?: Record<string, string>;
+}
 
 const safe = ['nosuid', 'noexec', 'nodev'];
 
@@ -126,13 +162,13 @@ export class Bundle {
     return stdout;
   }
 
-  state(): Config {
-    return JSON.parse(this.must('state', this.id)) as Config;
+  state(): State {
+    return JSON.parse(this.must('state', this.id)) as State;
   }
 
   async until(status: string): Promise<void> {
     for (const deadline = Date.now() + 5000; ; await sleep(5)) {
-      const now = String(this.state()['status']);
+      const now = this.state().status;
       if (now === status) return;
       assert.ok(Date.now() < deadline, `still ${now}, not ${status}`);
     }

@@ -24,7 +24,12 @@ async function using(bundle: Bundle, work: (bundle: Bundle) => Promise<void> | v
   }
 }
 
-const hook = (script: string, more: Config = {}) => ({
+interface Stats {
+  memory: { usage: { limit: number } };
+  pids: { current: number };
+}
+
+const hook = (script: string, more: object = {}) => ({
   path: '/bin/sh',
   args: ['sh', '-c', script],
   ...more,
@@ -35,18 +40,18 @@ describe('berth-runtime', () => {
 
   test('creates, starts, signals and deletes a container, and says its state at each step', () =>
     using(new Bundle('write', '/data/ran', 'x', ',', 'signal'), async (b) => {
-      b.config['annotations'] = { 'org.example': 'kept' };
+      b.config.annotations = { 'org.example': 'kept' };
       b.must('create', '--pid-file', b.path('pid'), b.id);
       const created = b.state();
       assert.deepEqual(
-        [created['status'], created['id'], created['annotations']],
+        [created.status, created.id, created.annotations],
         ['created', b.id, { 'org.example': 'kept' }],
       );
-      assert.equal(b.read('pid'), String(created['pid']));
+      assert.equal(b.read('pid'), String(created.pid));
       assert.ok(!existsSync(b.guest.inside('data/ran')), 'nothing of the program runs before its start');
       assert.match(b.run('delete', b.id).stderr, /that is not stopped: created/);
       b.must('start', b.id);
-      assert.equal(b.state()['status'], 'running');
+      assert.equal(b.state().status, 'running');
       assert.match(b.run('start', b.id).stderr, /cannot start a container that is not created/);
       assert.match(b.run('create', b.id).stderr, /already exists/);
       b.must('kill', b.id, 'KILL');
@@ -66,7 +71,7 @@ describe('berth-runtime', () => {
   test('a command that is not there fails the create, in words that Docker understands', () =>
     using(new Bundle(), (b) => {
       const refusal = (name: string) => {
-        b.config['process'].args = [name];
+        b.config.process.args = [name];
         return b.run('create', b.id).stderr;
       };
       assert.match(refusal('nope'), /exec: "nope": executable file not found in \$PATH/);
@@ -86,35 +91,35 @@ describe('berth-runtime', () => {
         return stderr;
       };
       assert.match(
-        refusal((c) => (c['ociVersion'] = '2.0.0')),
+        refusal((c) => (c.ociVersion = '2.0.0')),
         /ociVersion "2.0.0"/,
       );
       assert.match(
-        refusal((c) => c['linux'].namespaces.push({ type: 'pid' })),
+        refusal((c) => c.linux.namespaces.push({ type: 'pid' })),
         /"pid" is given twice/,
       );
       assert.match(
-        refusal((c) => (c['process'].rlimits = [{ type: 'RLIMIT_TEST' }])),
+        refusal((c) => (c.process.rlimits = [{ type: 'RLIMIT_TEST' }])),
         /RLIMIT_TEST/,
       );
       assert.match(
-        refusal((c) => (c['process'].capabilities.bounding = ['CAP_TEST'])),
+        refusal((c) => (c.process.capabilities['bounding'] = ['CAP_TEST'])),
         /CAP_TEST/,
       );
       assert.match(
-        refusal((c) => (c['linux'].sysctl = { 'kernel.panic': '1' })),
+        refusal((c) => (c.linux.sysctl = { 'kernel.panic': '1' })),
         /kernel.panic/,
       );
       assert.match(
-        refusal((c) => (c['process'].cwd = 'here')),
+        refusal((c) => (c.process.cwd = 'here')),
         /absolute/,
       );
       assert.match(
-        refusal((c) => (c['process'].terminal = true)),
+        refusal((c) => (c.process.terminal = true)),
         /console-socket/,
       );
       assert.match(
-        refusal((c) => (c['linux'].intelRdt = {})),
+        refusal((c) => (c.linux.intelRdt = {})),
         /"intelRdt" is not supported/,
       );
       assert.match(b.run('create', '../x').stderr, /invalid container id/);
@@ -125,7 +130,7 @@ describe('berth-runtime', () => {
     using(new Bundle('id'), (b) => {
       const note = (word: string) =>
         hook(`echo "${word} $(cat | grep -o '"status":"[a-z]*"')" >>${b.path('notes')}`);
-      b.config['hooks'] = {
+      b.config.hooks = {
         prestart: [note('prestart1'), note('prestart2')],
         createRuntime: [note('createRuntime')],
         createContainer: [
@@ -136,7 +141,7 @@ describe('berth-runtime', () => {
         poststop: [note('poststop')],
       };
       b.must('create', b.id);
-      const uts = readlinkSync(`/proc/${b.state()['pid']}/ns/uts`);
+      const uts = readlinkSync(`/proc/${b.state().pid}/ns/uts`);
       assert.ok(!existsSync(b.guest.inside('data/started')));
       b.must('start', b.id);
       assert.ok(existsSync(b.guest.inside('data/started')));
@@ -158,18 +163,18 @@ describe('berth-runtime', () => {
   test('a first hook that fails or hangs undoes the container; a later one is only a warning', () =>
     using(new Bundle('id'), (b) => {
       const poststop = [hook(`echo poststop >>${b.path('notes')}`)];
-      b.config['hooks'] = { prestart: [hook('echo because >&2; exit 3')], poststop };
+      b.config.hooks = { prestart: [hook('echo because >&2; exit 3')], poststop };
       assert.match(
         b.run('create', b.id).stderr,
         /error running prestart hook "\/bin\/sh": exit status 3: because/,
       );
-      b.config['hooks'] = { createRuntime: [hook('sleep 30', { timeout: 1 })], poststop };
+      b.config.hooks = { createRuntime: [hook('sleep 30', { timeout: 1 })], poststop };
       assert.match(b.run('create', b.id).stderr, /ran past specified timeout of 1s/);
-      b.config['hooks'] = { createContainer: [hook('exit 4')], poststop };
+      b.config.hooks = { createContainer: [hook('exit 4')], poststop };
       assert.match(b.run('create', b.id).stderr, /createContainer hook .* exit status 4/);
       assert.equal(b.read('notes'), 'poststop\n'.repeat(3));
       assert.equal(b.must('list', '--quiet'), '');
-      b.config['hooks'] = { poststart: [hook('exit 5'), hook(`echo second >>${b.path('notes')}`)] };
+      b.config.hooks = { poststart: [hook('exit 5'), hook(`echo second >>${b.path('notes')}`)] };
       assert.match(b.run('run', b.id).stderr, /warning: .*poststart hook/);
       assert.match(b.read('notes'), /second/);
     }));
@@ -226,22 +231,19 @@ describe('berth-runtime', () => {
 
   test('limits are set, changed and told; a frozen container is killed', () =>
     using(new Bundle('signal'), async (b) => {
-      b.config['linux'].resources = {
+      b.config.linux.resources = {
         memory: { limit: 64 << 20 },
         pids: { limit: 20 },
         cpu: { shares: 512 },
       };
       b.must('run', '--detach', b.id);
-      const { data } = JSON.parse(b.must('events', '--stats', b.id)) as Config;
-      assert.equal(data.memory.usage.limit, 64 << 20);
-      assert.equal(data.pids.current, 1);
+      const limits = () => (JSON.parse(b.must('events', '--stats', b.id)) as { data: Stats }).data;
+      assert.equal(limits().memory.usage.limit, 64 << 20);
+      assert.equal(limits().pids.current, 1);
       b.must('update', '--memory', '32m', b.id);
-      assert.equal(
-        (JSON.parse(b.must('events', '--stats', b.id)) as Config)['data'].memory.usage.limit,
-        32 << 20,
-      );
+      assert.equal(limits().memory.usage.limit, 32 << 20);
       b.must('pause', b.id);
-      assert.equal(b.state()['status'], 'paused');
+      assert.equal(b.state().status, 'paused');
       assert.match(b.run('exec', b.id, '/guest').stderr, /paused/);
       b.must('resume', b.id);
       b.must('pause', b.id);
@@ -252,8 +254,8 @@ describe('berth-runtime', () => {
   test('a user namespace maps its root to a user without power', () =>
     using(new Bundle('id', ',', 'cat', '/proc/self/uid_map', ',', 'write', '/data/mine', 'x'), (b) => {
       const ids = [{ containerID: 0, hostID: 100000, size: 65536 }];
-      b.config['linux'].namespaces.push({ type: 'user' });
-      Object.assign(b.config['linux'], { uidMappings: ids, gidMappings: ids });
+      b.config.linux.namespaces.push({ type: 'user' });
+      Object.assign(b.config.linux, { uidMappings: ids, gidMappings: ids });
       chmodSync(b.guest.inside('data'), 0o777);
       for (const name of ['proc', 'dev', 'sys']) mkdirSync(b.guest.inside(name));
       assert.match(b.must('run', b.id), /^uid=0 gid=0 .*\n +0 +100000 +65536\n/);
@@ -266,11 +268,11 @@ describe('berth-runtime', () => {
         defaultAction: 'SCMP_ACT_ALLOW',
         syscalls: [{ names: ['getpid'], action }],
       });
-      b.config['linux'].seccomp = rule('SCMP_ACT_ERRNO');
+      b.config.linux.seccomp = rule('SCMP_ACT_ERRNO');
       assert.equal(b.must('run', b.id), 'pid -1\non\n');
-      b.config['linux'].seccomp = rule('SCMP_ACT_KILL_PROCESS');
+      b.config.linux.seccomp = rule('SCMP_ACT_KILL_PROCESS');
       assert.equal(b.run('run', b.id).code, 128 + 31);
-      b.config['linux'].seccomp = rule('SCMP_ACT_NOTIFY');
+      b.config.linux.seccomp = rule('SCMP_ACT_NOTIFY');
       assert.match(b.run('run', b.id).stderr, /"SCMP_ACT_NOTIFY" is not supported/);
     }));
 
@@ -293,9 +295,9 @@ describe('berth-runtime', () => {
         'x',
       ),
       (b) => {
-        b.config['root'].readonly = true;
+        b.config.root.readonly = true;
         for (const name of ['proc', 'dev', 'sys', 'mnt']) mkdirSync(b.guest.inside(name));
-        b.config['mounts'].push(
+        b.config.mounts.push(
           { destination: '/etc', type: 'tmpfs', options: ['tmpcopyup', 'nosuid'] },
           { destination: '/mnt', type: 'bind', source: b.dir, options: ['rbind', 'ro'] },
         );
@@ -314,13 +316,13 @@ describe('the walls of berth-runtime', () => {
   test('runs from a sealed copy of its own binary, so that no container can rewrite it (CVE-2019-5736)', () =>
     using(new Bundle('id'), (b) => {
       b.must('create', b.id);
-      assert.match(readlinkSync(`/proc/${b.state()['pid']}/exe`), /^\/memfd:berth-runtime/);
+      assert.match(readlinkSync(`/proc/${b.state().pid}/exe`), /^\/memfd:berth-runtime/);
     }));
 
   test('lets no descriptor through, and no directory behind one (CVE-2024-21626)', () =>
     using(new Bundle('fds'), (b) => {
       assert.deepEqual(b.must('run', b.id).match(/^fd \d+/gm), ['fd 0', 'fd 1', 'fd 2']);
-      b.config['process'].cwd = '/proc/self/fd/5';
+      b.config.process.cwd = '/proc/self/fd/5';
       assert.notEqual(b.run('run', b.id).code, 0);
     }));
 
@@ -334,26 +336,26 @@ describe('the walls of berth-runtime', () => {
 
   test('mounts nothing inside /proc but what is known to be harmless', () =>
     using(new Bundle('id'), (b) => {
-      b.config['mounts'].push({ destination: '/proc/self/attr', type: 'tmpfs', source: 'tmpfs' });
+      b.config.mounts.push({ destination: '/proc/self/attr', type: 'tmpfs', source: 'tmpfs' });
       assert.match(b.run('run', b.id).stderr, /inside \/proc/);
-      b.config['mounts'].at(-1).destination = '/proc';
+      Object.assign(b.config.mounts.at(-1) ?? {}, { destination: '/proc' });
       assert.match(b.run('run', b.id).stderr, /not of type proc/);
     }));
 
   test('resolves every destination inside the root (CVE-2021-30465, CVE-2026-41579)', () =>
     using(new Bundle('list', '/out'), (b) => {
       b.guest.link('out', '../../../../../../tmp');
-      b.config['mounts'].push({ destination: '/out/mine', type: 'tmpfs', source: 'tmpfs' });
+      b.config.mounts.push({ destination: '/out/mine', type: 'tmpfs', source: 'tmpfs' });
       assert.equal(b.must('run', b.id), 'mine\n');
       assert.ok(existsSync(b.guest.inside('tmp/mine')), 'the link of the image led to the /tmp of the image');
     }));
 
   test('hides paths behind a null device that is one (CVE-2025-31133)', () =>
     using(new Bundle('cat', '/proc/uptime', ',', 'write', '/proc/sys/kernel/hostname', 'x'), (b) => {
-      b.config['linux'].maskedPaths = ['/proc/uptime'];
+      b.config.linux.maskedPaths = ['/proc/uptime'];
       assert.match(b.must('run', b.id), /^\/proc\/sys\/kernel\/hostname: Read-only file system/);
-      b.config['mounts'] = b.config['mounts'].filter(({ destination }: Config) => destination !== '/dev');
-      b.config['mounts'].push({
+      b.config.mounts = b.config.mounts.filter(({ destination }) => destination !== '/dev');
+      b.config.mounts.push({
         destination: '/dev',
         type: 'bind',
         source: b.guest.inside('data'),
@@ -370,6 +372,6 @@ describe('the walls of berth-runtime', () => {
       const { code, stderr } = b.run('create', `${b.id}-2`);
       assert.equal(code, 1);
       assert.match(stderr, /cgroup is not empty/);
-      assert.equal(b.state()['status'], 'running');
+      assert.equal(b.state().status, 'running');
     }));
 });
