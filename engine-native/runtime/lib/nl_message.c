@@ -114,6 +114,12 @@ ssize_t nl_receive(int sock, void *buffer, size_t size, int flags) {
     return -1;
 }
 
+/* 0 or -errno, whatever the message says. */
+static int error_of(struct nlmsghdr *message) {
+    int code = ((struct nlmsgerr *)NLMSG_DATA(message))->error;
+    return code > 0 || code < -4095 ? -EPROTO : code;
+}
+
 int nl_talk(int sock, struct nl_batch *batch, unsigned *failed, struct err *err) {
     if (batch->overflow) {
         err_set(err, ERR_NETWORK, "netlink request too large");
@@ -136,7 +142,7 @@ int nl_talk(int sock, struct nl_batch *batch, unsigned *failed, struct err *err)
             if (at->nlmsg_type != NLMSG_ERROR || at->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
                 continue;
             seen++;
-            int code = ((struct nlmsgerr *)NLMSG_DATA(at))->error;
+            int code = error_of(at);
             if (code != 0 && result == 0) {
                 result = code;
                 *failed = at->nlmsg_seq - 1;
@@ -180,7 +186,7 @@ int nl_find_link(int sock, const char *name, struct nl_link *link, struct err *e
             at->nlmsg_len < NLMSG_LENGTH(is_error ? sizeof(struct nlmsgerr) : sizeof(struct ifinfomsg)))
             return err_set(err, ERR_NETWORK, "short answer from netlink");
         if (is_error) {
-            int code = ((struct nlmsgerr *)NLMSG_DATA(at))->error;
+            int code = error_of(at);
             return code == -ENODEV ? 0 : err_sys_as(err, ERR_NETWORK, -code, "cannot look up \"%s\"", name);
         }
         if (at->nlmsg_type == RTM_NEWLINK) {

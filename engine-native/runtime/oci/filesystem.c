@@ -58,11 +58,11 @@ static bool is_proc(int fd) {
     return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
-static int check_target(int target, int mount, const char *path, struct err *err) {
+static int check_target(int target, bool gives_proc, const char *path, struct err *err) {
     const char *name = path + strspn(path, "/");
     bool is_root_of_proc = strcmp(name, "proc") == 0 || strcmp(name, "proc/") == 0;
 
-    if (is_root_of_proc && !is_proc(mount))
+    if (is_root_of_proc && !gives_proc)
         return err_set(err, ERR_BAD_REQUEST, "\"%s\" cannot be mounted because it is not of type proc", path);
     if (!is_root_of_proc && is_proc(target) && !may_cover_proc(path))
         return err_set(err, ERR_BAD_REQUEST, "\"%s\" cannot be mounted because it is inside /proc", path);
@@ -131,10 +131,13 @@ static int mount_filesystem(struct setup *s, const struct oci_mount *mount, stru
 
     if (target < 0)
         return -1;
+    bool gives_proc = strcmp(mount->type, "proc") == 0;
+    if (check_target(target, gives_proc, mount->destination, err))
+        return -1;
     if (needs_long(mount))
         return mount_long(mount, target, err);
     auto_close int fd = make_filesystem(mount, err);
-    if (fd < 0 || check_target(target, fd, mount->destination, err))
+    if (fd < 0)
         return -1;
     if (mount->copy_up && copy_up(target, fd, mount->destination, err))
         return -1;
@@ -156,7 +159,7 @@ static int mount_source(struct setup *s, const struct oci_mount *mount, struct e
     if (fstat(fd, &st))
         return err_sys(err, errno, "cannot look at the source of \"%s\"", mount->destination);
     auto_close int target = open_target(s, mount, S_ISDIR(st.st_mode), err);
-    if (target < 0 || check_target(target, fd, mount->destination, err))
+    if (target < 0 || check_target(target, is_proc(fd), mount->destination, err))
         return -1;
     return protect_attach(fd, steal_fd(&target), mount->destination, err);
 }
@@ -209,7 +212,14 @@ static int make_node(int dir, const char *name, const struct oci_device *d, stru
         if ((st.st_mode & S_IFMT) != d->type || (d->type != S_IFIFO && st.st_rdev != number))
             return err_set(err, ERR_BAD_REQUEST, "\"%s\" is there already and is not that device", d->path);
     }
-    if (fchmodat(dir, name, (mode_t)d->mode, 0) || fchownat(dir, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW))
+    /* By descriptor: in a folder that another container writes to, the name may be a link to the host by now.
+     */
+    char path[32];
+    auto_close int node = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (node < 0 || fstat(node, &st) || (st.st_mode & S_IFMT) != d->type)
+        return err_set(err, ERR_BAD_REQUEST, "device \"%s\" was replaced while it was made", d->path);
+    (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
+    if (chmod(path, (mode_t)d->mode) || fchownat(node, "", d->uid, d->gid, AT_EMPTY_PATH))
         return err_sys(err, errno, "cannot set the owner of device \"%s\"", d->path);
     return 0;
 }

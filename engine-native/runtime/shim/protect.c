@@ -26,8 +26,10 @@ int protect_mask(int root, int dev, const char *path, int *empty, struct err *er
     auto_close int target = resolve_plain(root, path);
     struct stat st;
 
-    if (target < 0 || fstat(target, &st))
+    if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
         return 0; /* this kernel has no such path */
+    if (target < 0 || fstat(target, &st))
+        return err_sys(err, errno, "cannot hide \"%s\"", path);
     if (S_ISDIR(st.st_mode)) {
         auto_close int mount = *empty >= 0 ? k_open_tree(*empty, "", OPEN_TREE_CLONE | AT_EMPTY_PATH)
                                            : k_new_mount("tmpfs", NULL, MOUNT_ATTR_SAFE | MOUNT_ATTR_RDONLY);
@@ -46,8 +48,10 @@ int protect_mask(int root, int dev, const char *path, int *empty, struct err *er
 int protect_readonly(int root, const char *path, struct err *err) {
     auto_close int target = resolve_plain(root, path);
 
-    if (target < 0)
+    if (target < 0 && (errno == ENOENT || errno == ENOTDIR))
         return 0;
+    if (target < 0)
+        return err_sys(err, errno, "cannot make \"%s\" read-only", path);
     auto_close int copy = k_open_tree(target, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | AT_RECURSIVE);
     if (copy < 0 || k_mount_setattr(copy, AT_RECURSIVE, MOUNT_ATTR_RDONLY, 0))
         return err_sys(err, errno, "cannot make \"%s\" read-only", path);

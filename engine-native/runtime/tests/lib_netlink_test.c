@@ -128,6 +128,16 @@ static void test_forged_answer(void) {
 static void test_short_answers(void) {
     static const unsigned char padded[] = {0x17, 0, 0, 0, 0, 0, 0, 0xed, 0xff, 0xff, 0xff, 0,
                                            0,    0, 0, 2, 0, 5, 0, 1,    0,    0x10, 0};
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr body;
+    } unheard_of = {{sizeof unheard_of, NLMSG_ERROR, 0, 0, 0}, {.error = INT32_MIN}};
+    int pair[2];
+    CHECK(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == 0);
+    CHECK(send(pair[1], &unheard_of, sizeof unheard_of, 0) > 0);
+    CHECK(nl_find_link(pair[0], "x", &(struct nl_link){0}, &(struct err){0}) == -1);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
     for (size_t size = 1; size <= sizeof padded; size++) {
         struct err err = {0};
         struct nl_link link;
