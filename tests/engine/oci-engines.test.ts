@@ -97,6 +97,7 @@ describe('dockerd with berth-runtime', { skip: lacks('dockerd', 'containerd', 'd
   });
 
   after(async () => {
+    docker(['rm', '-f', 'one']); // a walk that failed half-way: its shim would outlive the daemon
     const exited = new Promise((done) => daemon.once('exit', done));
     daemon.kill('SIGTERM');
     await exited;

@@ -5,7 +5,16 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -88,6 +97,12 @@ describe('the validation programs of the OCI runtime-tools', { skip: missing !==
     const left = execFileSync(runtime, ['list', '--quiet']).toString().split('\n').filter(Boolean);
     for (const id of left) execFileSync(runtime, ['delete', '--force', id]);
     rmSync(dir, { recursive: true, force: true });
+    // Nor does anybody remove the parents of the groups that the relative paths name.
+    for (const root of readdirSync('/sys/fs/cgroup'))
+      for (const parent of ['testdir/cgrouptest', 'testdir']) {
+        const path = join('/sys/fs/cgroup', root, parent);
+        if (existsSync(path)) rmdirSync(path);
+      }
   });
 
   /** A program passes when it exits 0 and reports no "not ok". */
