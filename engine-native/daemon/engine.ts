@@ -10,6 +10,7 @@ import { imageRoutes } from './api/image-routes.ts';
 import { imageTransferRoutes } from './api/image-transfer-routes.ts';
 import { layerRoutes } from './api/layer-routes.ts';
 import { networkRoutes } from './api/network-routes.ts';
+import { podRoutes } from './api/pod-routes.ts';
 import type { RemoteConfig } from './api/remote-config.ts';
 import { ApiServer, refuseIfServed } from './api/server.ts';
 import { streamRoutes } from './api/stream-routes.ts';
@@ -35,6 +36,7 @@ import { Events } from './events.ts';
 import { assembleImages, collectRegularly } from './images/image-parts.ts';
 import { claimPool, releasePool } from './networks/claim-pool.ts';
 import { Networks } from './networks/networks.ts';
+import { Pods } from './pods/pods.ts';
 import { Helper } from './runtime/helper.ts';
 import { HelperProcess } from './runtime/helper-process.ts';
 import { unmountUnusedVolumes } from './volumes/use-volumes.ts';
@@ -69,8 +71,10 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
   await removeStrandedSteps(parts, parts.secretsDir);
   parts.dns.start();
   const registryServer = await startRegistry(config, parts);
+  const pods = new Pods({ ...parts, root, nativeDir });
+  await pods.recover();
   await unmountUnusedVolumes(parts);
-  const server = createServer(config, parts, helperProcess, log);
+  const server = createServer(config, { ...parts, pods }, helperProcess, log);
   await server.listen(config.socketPath);
   serverReady.resolve(server);
   const stopQuotas = watchDiskQuotas(parts);
@@ -90,6 +94,7 @@ export async function startEngine(config: EngineConfig, log: Logger): Promise<En
       stopQuotas();
       stopCollecting();
       parts.finisher.stopWatching();
+      await pods.close();
       remote?.close();
       server.close();
       registryServer?.close();
@@ -155,7 +160,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
 
 function createServer(
   config: EngineConfig,
-  parts: Parts,
+  parts: Parts & { pods: Pods },
   helperProcess: HelperProcess,
   log: Logger,
 ): ApiServer {
@@ -177,6 +182,7 @@ function createServer(
     ...archiveRoutes(parts),
     ...imageRoutes(parts),
     ...layerRoutes(parts),
+    ...podRoutes(parts),
     ...buildRoutes(parts),
     ...diskUsageRoutes(parts),
   ];

@@ -27,8 +27,8 @@ function parse(name: string, command: Command, args: readonly string[]): Input {
   const options: Record<string, { type: 'string' | 'boolean'; short?: string; multiple?: boolean }> = {
     help: { type: 'boolean', short: 'h' },
   };
-  for (const [option, { type, multiple = false }] of Object.entries(command.options))
-    options[option] = { type, multiple };
+  for (const [option, { type, short, multiple = false }] of Object.entries(command.options))
+    options[option] = { type, multiple, ...(short === undefined ? {} : { short }) };
   let parsed: { positionals: string[]; values: Input['options'] };
   try {
     parsed = parseArgs({

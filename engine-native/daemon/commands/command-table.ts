@@ -6,6 +6,8 @@ type Loader = () => Promise<Command>;
 export const commandTable: ReadonlyMap<string, Loader> = new Map<string, Loader>([
   ['serve', async () => (await import('./serve.ts')).serve],
   ['certs', async () => (await import('./certs.ts')).certs],
+  ['play', async () => (await import('./play.ts')).play],
+  ['pod', async () => (await import('./pod.ts')).pod],
   ['registry', async () => (await import('./registry.ts')).registry],
   ['version', async () => (await import('./version.ts')).version],
   ['help', async () => (await import('./help.ts')).help],

@@ -5,6 +5,8 @@ export interface OptionSpec {
   about: string;
   /** What stands for the value in help. */
   value?: string;
+  /** One letter. */
+  short?: string;
   multiple?: boolean;
 }
 

@@ -26,8 +26,8 @@ Without a command it serves. Then: export DOCKER_HOST=unix:///run/berth/engine.s
 }
 
 export function commandHelp(name: string, { summary, usage, options }: Command): string {
-  const rows = Object.entries(options).map(([option, { value, about }]): [string, string] => [
-    `--${option}${value === undefined ? '' : ` ${value}`}`,
+  const rows = Object.entries(options).map(([option, { value, short, about }]): [string, string] => [
+    `${short === undefined ? '' : `-${short}, `}--${option}${value === undefined ? '' : ` ${value}`}`,
     about,
   ]);
   const head = `Usage: berth-engine ${name}${usage === '' ? '' : ` ${usage}`}${rows.length > 0 ? ' [OPTIONS]' : ''}`;

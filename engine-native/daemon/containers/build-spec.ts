@@ -28,7 +28,7 @@ export interface Surroundings {
   network: NetworkSpec;
   ports: ContainerSpec['ports'];
   /** /proc/…/ns/… of the container whose namespaces are joined, by kind. */
-  joined: { pid?: string; ipc?: string; net?: string; user?: string; shm?: string };
+  joined: { pid?: string; ipc?: string; uts?: string; net?: string; user?: string; shm?: string };
   devices: ContainerSpec['devices'];
   hostHostname: string;
   awaitAttach: boolean;
@@ -152,7 +152,7 @@ function namespacesOf(hostConfig: HostConfig, around: Surroundings): ContainerSp
   return {
     pid: namespaceOf(hostConfig.PidMode, around.joined.pid),
     ipc: namespaceOf(hostConfig.IpcMode, around.joined.ipc),
-    uts: namespaceOf(hostConfig.UTSMode, undefined),
+    uts: namespaceOf(hostConfig.UTSMode, around.joined.uts),
     net,
   };
 }

@@ -18,7 +18,7 @@ const flags = { PidMode: 'PID', IpcMode: 'IPC', UTSMode: 'UTS', UsernsMode: 'USE
 export function checkNamespaces(hostConfig: HostConfig, { registry }: { registry: ContainerRegistry }): void {
   for (const name of Object.keys(modes) as (keyof typeof modes)[]) {
     const mode = hostConfig[name] ?? '';
-    const joins = (name === 'PidMode' || name === 'IpcMode') && mode.startsWith('container:');
+    const joins = ['PidMode', 'IpcMode', 'UTSMode'].includes(name) && mode.startsWith('container:');
     if (joins) continue;
     if (mode === 'none' && name === 'IpcMode')
       throw new AppError('unsupported', 'a container without any IPC namespace is not supported', {
@@ -33,6 +33,7 @@ export function checkNamespaces(hostConfig: HostConfig, { registry }: { registry
       hint: 'use IpcMode:shareable for the donor container',
     });
   joinedBy(hostConfig.PidMode, registry);
+  joinedBy(hostConfig.UTSMode, registry);
 }
 
 /** The container of `container:<name or id>`; undefined when the mode names none. */

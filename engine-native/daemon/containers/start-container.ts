@@ -200,6 +200,7 @@ function specOf(
     mode.startsWith('container:') ? joinedContainer(mode, registry) : undefined;
   const netOwner = join(hostConfig.NetworkMode);
   const [net, pid, ipc] = [netOwner, join(hostConfig.PidMode), join(hostConfig.IpcMode)];
+  const uts = join(hostConfig.UTSMode);
   return buildSpec(container.record, {
     runDir: files.runDir(container.id),
     stateDir: files.stateDir(container.id),
@@ -210,6 +211,7 @@ function specOf(
     joined: {
       ...(net ? { net: `/proc/${net.pid}/ns/net` } : {}),
       ...(pid ? { pid: `/proc/${pid.pid}/ns/pid`, ...usernsShared(container, pid) } : {}),
+      ...(uts ? { uts: `/proc/${uts.pid}/ns/uts` } : {}),
       ...(ipc ? { ipc: `/proc/${ipc.pid}/ns/ipc`, shm: `/proc/${ipc.pid}/ns/mnt` } : {}),
     },
     devices: devicesOf(hostConfig),
