@@ -5,7 +5,8 @@
  * - spy SECONDS: watches for processes that enter the container and tries to get hold of them
  * - swap FOLDER TARGET: replaces FOLDER by a link to TARGET and back, without end
  * - escape: the ways of CVE-2022-0492
- * - open PATH…: opens each for writing */
+ * - open PATH…: opens each for writing
+ * - plant PATH TARGET: puts a link in the place of PATH, then waits */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -144,39 +145,49 @@ static void device(const char *type, const char *major, const char *minor) {
     say("open", open("/tmp/node", O_RDONLY | O_NONBLOCK));
 }
 
-/* One process that is entering: its program, its descriptors, its directories, its memory. */
-static int grab(const char *pid) {
-    static const char *const doors[] = {"exe", "mem", "cwd", "root", "fd/0", "fd/3", "fd/4", "fd/5", "fd/6", "fd/7", "fd/8"};
-    char path[64];
-    int got = 0;
-
-    for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
-        (void)snprintf(path, sizeof path, "/proc/%s/%s", pid, doors[i]);
-        int fd = open(path, strcmp(doors[i], "exe") == 0 ? O_WRONLY : O_RDONLY | O_NONBLOCK);
-        if (fd >= 0 || (strcmp(doors[i], "exe") == 0 && errno == ETXTBSY)) {
-            (void)printf("got %s\n", path);
-            got++;
-        }
-        if (fd >= 0)
-            (void)close(fd);
-    }
-    if (ptrace(PTRACE_ATTACH, atoi(pid), 0, 0) == 0) {
-        (void)printf("traced %s\n", pid);
-        (void)ptrace(PTRACE_DETACH, atoi(pid), 0, 0);
-        got++;
-    }
-    return got;
-}
-
 static int is_entering(const char *pid) {
-    char path[64], name[32] = "";
+    char path[300], name[32] = "";
     (void)snprintf(path, sizeof path, "/proc/%s/comm", pid);
     int fd = open(path, O_RDONLY);
     if (fd < 0)
         return 0;
     (void)!read(fd, name, sizeof name - 1);
     (void)close(fd);
-    return strncmp(name, "berth", 5) == 0 || strncmp(name, "3", 1) == 0;
+    return strncmp(name, "berth", 5) == 0;
+}
+
+/* What was had is a catch when the process is still on its way then: later it is a program of the container. */
+static int catches(const char *pid, const char *what) {
+    int is_catch = is_entering(pid);
+
+    if (is_catch)
+        (void)printf("got %s of %s\n", what, pid);
+    return is_catch;
+}
+
+/* One process that is entering: its program, its descriptors, its directories, its memory. */
+static int grab(const char *pid) {
+    static const char *const doors[] = {"exe",  "mem",  "cwd",  "root", "fd/0", "fd/3",
+                                        "fd/4", "fd/5", "fd/6", "fd/7", "fd/8"};
+    char path[300];
+    int got = 0;
+
+    for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
+        int is_program = strcmp(doors[i], "exe") == 0;
+        (void)snprintf(path, sizeof path, "/proc/%s/%s", pid, doors[i]);
+        int fd = open(path, is_program ? O_WRONLY : O_RDONLY | O_NONBLOCK);
+        if (fd >= 0 || (is_program && errno == ETXTBSY))
+            got += catches(pid, doors[i]);
+        if (fd >= 0)
+            (void)close(fd);
+    }
+    if (ptrace(PTRACE_SEIZE, atoi(pid), 0, 0) == 0) {
+        got += catches(pid, "the trace");
+        (void)ptrace(PTRACE_INTERRUPT, atoi(pid), 0, 0);
+        (void)waitpid(atoi(pid), NULL, __WALL);
+        (void)ptrace(PTRACE_DETACH, atoi(pid), 0, 0);
+    }
+    return got;
 }
 
 static void spy(int seconds) {
@@ -188,12 +199,9 @@ static void spy(int seconds) {
     while (time(NULL) < end) {
         DIR *dir = opendir("/proc");
         for (struct dirent *e; dir && (e = readdir(dir));)
-            if (e->d_name[0] >= '0' && e->d_name[0] <= '9' && atoi(e->d_name) != getpid() && is_entering(e->d_name)) {
+            if (atoi(e->d_name) > 1 && is_entering(e->d_name)) {
                 seen++;
-                int more = grab(e->d_name);
-                /* What is the attacker's own program by now is no catch. */
-                if (more && is_entering(e->d_name))
-                    got += more;
+                got += grab(e->d_name);
             }
         if (dir)
             (void)closedir(dir);
@@ -254,7 +262,11 @@ int main(int argc, char **argv) {
     else if (strcmp(what, "open") == 0)
         for (int i = 2; i < argc; i++)
             say(argv[i], open(argv[i], O_WRONLY));
-    else
+    else if (strcmp(what, "plant") == 0 && argc == 4) {
+        (void)unlink(argv[2]);
+        say("planted", symlink(argv[3], argv[2]));
+        (void)pause();
+    } else
         return 64;
     return 0;
 }
