@@ -25,10 +25,11 @@ export function makePrivateFolder(path: string): void {
   chmodSync(path, 0o700); // one that was there may have been more open
 }
 
-/** The parsed file, or undefined when it is missing or not JSON (a crash before the first sync can leave it empty). */
-export function readJson<T>(path: string): T | undefined {
+/** The parsed file, or undefined when it is missing or no object (a crash before the first sync can leave it empty). */
+export function readJson<T extends object>(path: string): T | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as T;
+    const value = JSON.parse(readFileSync(path, 'utf8')) as T | null;
+    return typeof value === 'object' ? (value ?? undefined) : undefined;
   } catch {
     return undefined;
   }
@@ -37,6 +38,18 @@ export function readJson<T>(path: string): T | undefined {
 /** tmp + rename, without waiting for the disk: for facts that a power loss may take (it takes the container as well). */
 export function writeJson(path: string, value: unknown): void {
   replaceFile(path, `${JSON.stringify(value)}\n`, false);
+}
+
+const copySuffix = '.copy';
+
+/** For what exists once and cannot be made again out of anything else: a damaged file has a twin. */
+export function writeJsonTwice(path: string, value: unknown, durable = false): void {
+  for (const each of [path, `${path}${copySuffix}`]) replaceFile(each, `${JSON.stringify(value)}\n`, durable);
+}
+
+/** What `writeJsonTwice` wrote; undefined when neither file can be read. */
+export function readJsonTwin<T extends object>(path: string): T | undefined {
+  return readJson<T>(path) ?? readJson<T>(`${path}${copySuffix}`);
 }
 
 /**

@@ -5,6 +5,7 @@ import { AppError } from '@berth/kit/errors.ts';
 import type { Image, ImageStore } from '../images/image-store.ts';
 import type { LayerMeta, LayerStore } from '../images/layer-store.ts';
 import type { Helper } from '../runtime/helper.ts';
+import type { Shim } from '../runtime/shim.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
 import { commandOf } from './merge-image-config.ts';
@@ -29,14 +30,11 @@ export async function commitContainer(
   const upper = join(files.stateDir(container.id), 'upper');
   await checkQuota(container, helper, upper);
   const shim = container.status === 'running' && about.pause ? container.runningShim() : undefined;
-  await shim?.pause();
-  let layer: LayerMeta;
-  try {
+  const copy = async () => {
     const exclude = container.isRunning ? engineMountPoints : [];
-    layer = await layers.receive(await helper.tar(upper, { exclude }), {});
-  } finally {
-    await shim?.resume();
-  }
+    return layers.receive(await helper.tar(upper, { exclude }), {});
+  };
+  const layer = shim ? await standingStill(container, shim, files, copy) : await copy();
   const { config, imageId } = container.record;
   const base = images.list().find(({ id }) => id === imageId)?.config.history ?? [];
   return images.create(
@@ -62,6 +60,26 @@ export async function commitContainer(
   );
 }
 
+async function standingStill<T>(
+  { id }: Container,
+  shim: Shim,
+  files: ContainerFiles,
+  work: () => Promise<T>,
+): Promise<T> {
+  // Noted first: a daemon that is killed meanwhile must not leave a container standing still for ever.
+  files.updateRun(id, { isPausedForCommit: true });
+  try {
+    await shim.pause();
+    try {
+      return await work();
+    } finally {
+      await shim.resume();
+    }
+  } finally {
+    files.updateRun(id, { isPausedForCommit: false });
+  }
+}
+
 /** Moves the writable layer of a stopped container into the store; the container goes on with an empty one on top of it. */
 export function commitLayer(
   container: Container,
@@ -78,11 +96,11 @@ export function commitLayer(
     await checkQuota(container, helper, upper);
     for (const path of options.exclude) await helper.remove(join(upper, relativePath(path)));
     const layer = await layers.adopt(upper, options.mtime);
-    await helper.remove(join(dir, 'work'));
-    mkdirSync(upper, { recursive: true, mode: 0o755 });
-    mkdirSync(join(dir, 'work'), { mode: 0o700 });
     container.record.layers = [...container.record.layers, layer.diffId];
-    files.save(container.record);
+    files.save(container.record); // before anything else: what was written is in the layer alone now
+    mkdirSync(upper, { recursive: true, mode: 0o755 });
+    await helper.remove(join(dir, 'work'));
+    mkdirSync(join(dir, 'work'), { mode: 0o700 });
     return layer;
   });
 }

@@ -161,6 +161,8 @@ export interface ContainerRecord {
   networks?: Record<string, EndpointSettings>;
   /** First uid of its 64k range; null = the host's user namespace. */
   usernsBase: number | null;
+  /** Its folder, when nothing else of it could be read: see damaged-record.ts. */
+  damagedIn?: string;
   life: LifeRecord;
 }
 

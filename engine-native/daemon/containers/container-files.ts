@@ -13,6 +13,10 @@ export interface RunRecord {
   /** Of a daemon that knew one network a container. */
   endpoint?: Endpoint;
   startedAt: string;
+  /** A commit holds it still; whoever finds it so lets it go on. */
+  isPausedForCommit?: boolean;
+  /** What config.json says, for the day when that is damaged. */
+  record?: ContainerRecord;
 }
 
 const retiredPrefix = '.retired-';
@@ -57,6 +61,7 @@ export class ContainerFiles {
 
   save(record: ContainerRecord): void {
     writeJson(join(this.stateDir(record.id), 'config.json'), record);
+    this.updateRun(record.id, { record });
   }
 
   /** Keeps what has just happened to a container. A start and an end pay for one small write. */
@@ -73,8 +78,26 @@ export class ContainerFiles {
     return readdirSync(this.#stateRoot).map((id) => ({ id, record: this.#load(id) }));
   }
 
+  /** What the program wrote lies there, or it runs: not a create that was cut short. */
+  hasContent(id: string): boolean {
+    try {
+      return this.runRecord(id) !== undefined || readdirSync(join(this.stateDir(id), 'upper')).length > 0;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The folders that a start needs; a commit that was cut short took one of them away. */
+  completeFolders(id: string): void {
+    mkdirSync(join(this.stateDir(id), 'upper'), { recursive: true, mode: 0o755 });
+    for (const name of ['work', 'log'])
+      mkdirSync(join(this.stateDir(id), name), { recursive: true, mode: 0o700 });
+  }
+
   #load(id: string): ContainerRecord | undefined {
-    const record = readJson<ContainerRecord>(join(this.stateDir(id), 'config.json'));
+    const kept = readJson<ContainerRecord>(join(this.stateDir(id), 'config.json'));
+    const record = kept?.id === id ? kept : this.runRecord(id)?.record;
+    if (record && record !== kept) this.save(record);
     const life = readJson<LifeRecord>(join(this.stateDir(id), 'life.json'));
     return record && life ? { ...record, life } : record;
   }
@@ -98,13 +121,13 @@ export class ContainerFiles {
     return readJson<RunRecord>(join(this.runDir(id), 'run.json'));
   }
 
-  /** Gone at once for everybody who looks; its files go when nobody waits. */
-  /** Networks and ports of a container that runs have changed. */
+  /** Networks, ports or settings of a container that runs have changed. */
   updateRun(id: string, change: Partial<RunRecord>): void {
     const run = this.runRecord(id);
     if (run) writeJson(join(this.runDir(id), 'run.json'), { ...run, ...change });
   }
 
+  /** Gone at once for everybody who looks; its files go when nobody waits. */
   clearRun(id: string): void {
     const retired = join(this.#runRoot, `${retiredPrefix}${process.pid}-${this.#retired++}`);
     try {

@@ -3,15 +3,18 @@
 import type { Logger } from '@berth/kit/logging.ts';
 import type { Events } from '../events.ts';
 import type { Networks } from '../networks/networks.ts';
-import { type ExitRecord, Shim } from '../runtime/shim.ts';
+import type { ExitRecord, Shim } from '../runtime/shim.ts';
 import { releaseVolumes, type VolumeUseParts } from '../volumes/use-volumes.ts';
 import { destroyCgroup } from './cgroup-cleanup.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
 import { leaveNetworks } from './container-networks.ts';
 import { publishContainer, publishNetwork } from './describe-event.ts';
+import { connectLiving } from './find-shim.ts';
 import type { HealthMonitors } from './health.ts';
 import { healthyRunMs, restartDelayMs, shouldRestart } from './restart-policy.ts';
+
+const reconnectLimitMs = 10_000; // a shim that lives but takes no connection for this long is stopped: its container is ended
 
 export interface FinishParts extends VolumeUseParts {
   networks: Networks;
@@ -52,13 +55,13 @@ export class ContainerFinisher {
   /** The connection broke without an exit: the shim died, or only its socket did. */
   async #onLostShim(container: Container, shim: Shim): Promise<void> {
     if (this.#stopping || container.shim !== shim) return;
-    try {
-      const again = await Shim.connect(this.#parts.files.runDir(container.id));
-      container.shim = again;
-      this.watch(container, again);
-    } catch {
+    const again = await connectLiving(this.#parts.files.runDir(container.id), reconnectLimitMs);
+    if (!again) {
       this.finish(container, await this.exitOfDeadShim(container.id));
+      return;
     }
+    container.shim = again;
+    this.watch(container, again);
   }
 
   /** The exit record a shim left, or, when it left none, an end that is made true: every process of the container is killed. */

@@ -2,7 +2,6 @@
 // Must stay short: everything here is on the way of a push.
 import { statfsSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Events } from '../events.ts';
 import type { LayerStore } from '../images/layer-store.ts';
@@ -13,9 +12,10 @@ import type { Networks } from '../networks/networks.ts';
 import type { ContainerSpec, NetworkSpec } from '../runtime/container-spec.ts';
 import type { Helper, StartResult } from '../runtime/helper.ts';
 import { RuntimeFailure, startFailureExitCode, startFailureText } from '../runtime/runtime-failure.ts';
-import { Shim } from '../runtime/shim.ts';
+import type { Shim } from '../runtime/shim.ts';
 import { letVolumesGo, publishMounts, useVolumes, type VolumeUseParts } from '../volumes/use-volumes.ts';
 import { buildSpec } from './build-spec.ts';
+import { destroyCgroup } from './cgroup-cleanup.ts';
 import type { Container } from './container.ts';
 import type { ContainerFiles } from './container-files.ts';
 import {
@@ -28,7 +28,9 @@ import {
   takePorts,
 } from './container-networks.ts';
 import type { ContainerRegistry } from './container-registry.ts';
+import { refuseDamaged } from './damaged-record.ts';
 import { publishContainer, publishNetwork } from './describe-event.ts';
+import { connectLiving, endShims, stateOf } from './find-shim.ts';
 import type { ContainerFinisher } from './finish-container.ts';
 import { devicesOf } from './host-devices.ts';
 import type { VolumePlace } from './mount-specs.ts';
@@ -46,7 +48,8 @@ export interface StartParts extends VolumeUseParts {
 }
 
 const portTries = 32; // so many free-looking ports in a row that other programs have: then something is wrong
-const orphanLimitMs = 3_000; // a shim whose helper was killed needs this long at most to open its socket
+const orphanLimitMs = 10_000; // a shim that still starts after this long hangs: it is ended rather than waited for
+const connectLimitMs = 10_000; // a shim that lives but opens no connection for this long is stopped
 
 /** False when it runs already. */
 export function startContainer(container: Container, parts: StartParts, byUser = true): Promise<boolean> {
@@ -54,6 +57,7 @@ export function startContainer(container: Container, parts: StartParts, byUser =
     if (container.isRunning) return false;
     if (container.status === 'removing')
       throw new AppError('conflict', `container "${container.record.name}" is being removed`);
+    refuseDamaged(container.record);
     if (!byUser && container.status !== 'restarting' && container.record.life.stoppedByUser) return false;
     if (byUser) {
       clearTimeout(container.restartTimer);
@@ -64,6 +68,9 @@ export function startContainer(container: Container, parts: StartParts, byUser =
     try {
       await start(container, parts);
     } catch (error) {
+      // Whoever was killed on the way may have left a shim that goes on, or control groups.
+      if (!(error instanceof RuntimeFailure)) await endShims(container.id);
+      await destroyCgroup(parts.cgroupOf(container.id));
       if (byUser && container.status === 'restarting') container.status = 'exited';
       throw failStart(container, parts, parts.layers.lossOf(container.record.layers) ?? error);
     }
@@ -77,7 +84,7 @@ async function start(container: Container, parts: StartParts): Promise<void> {
   const started = await startHoldingPorts(container, network, await useVolumes(container, parts), parts);
   const opened = networks.publish(container.id, container.ports, container.endpoints);
   opened.catch(() => {}); // looked at below
-  const shim = started.shim ?? (await Shim.connect(files.runDir(container.id)).catch(() => undefined));
+  const shim = started.shim ?? (await connectLiving(files.runDir(container.id), connectLimitMs));
   await endUnless(opened, shim);
   container.pid = started.pid;
   container.shim = shim;
@@ -115,16 +122,9 @@ async function startShim(
   } catch (error) {
     if (error instanceof RuntimeFailure) throw error;
     // The shim that the helper forked goes on without it; find it, or nobody ever would.
-    const deadline = performance.now() + orphanLimitMs;
-    while (performance.now() < deadline) {
-      try {
-        const shim = await Shim.connect(runDir);
-        const { pid, startedAt } = await shim.state();
-        return { pid, shimPid: 0, startedAt, shim };
-      } catch {
-        await sleep(50);
-      }
-    }
+    const shim = await connectLiving(runDir, orphanLimitMs);
+    const state = await (shim && stateOf(shim, runDir).catch(() => undefined));
+    if (shim && state) return { pid: state.pid, shimPid: 0, startedAt: state.startedAt, shim };
     throw error;
   }
 }
@@ -141,7 +141,8 @@ async function startHoldingPorts(
   for (;;) {
     takePorts(container, networks, avoid);
     const { endpoints, ports } = container;
-    files.prepareRun(container.id, { startedAt: new Date().toISOString(), endpoints, ports });
+    const { record } = container;
+    files.prepareRun(container.id, { startedAt: new Date().toISOString(), endpoints, ports, record });
     writeEtcFiles(container, parts);
     try {
       return await startShim(specOf(container, network, volumes, parts), helper, files.runDir(container.id));

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
-import { readJson, writeJson } from '../files.ts';
+import { readJsonTwin, writeJsonTwice } from '../files.ts';
 import { readText } from '../networks/host-network.ts';
 
 const firstId = 100_000;
@@ -22,7 +22,7 @@ export class UsernsRanges {
 
   constructor(root: string, engineName: string, subuid = readText('/etc/subuid')) {
     this.#file = join(root, 'userns.json');
-    this.#keys = new Map(Object.entries(readJson<Record<string, number>>(this.#file) ?? {}));
+    this.#keys = new Map(Object.entries(readJsonTwin<Record<string, number>>(this.#file) ?? {}));
     for (const base of this.#keys.values()) this.adopt(base);
     this.#reserved = parseSubids(subuid);
     // Two engines on one host begin in different places, so that their ranges do not meet.
@@ -37,7 +37,7 @@ export class UsernsRanges {
     this.adopt(base);
     if (key !== undefined) {
       this.#keys.set(key, base);
-      writeJson(this.#file, Object.fromEntries(this.#keys));
+      writeJsonTwice(this.#file, Object.fromEntries(this.#keys));
     }
     return base;
   }

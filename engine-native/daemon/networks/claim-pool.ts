@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError, systemCode } from '@berth/kit/errors.ts';
-import { readJson, writeJson } from '../files.ts';
+import { readJsonTwin, writeJsonTwice } from '../files.ts';
 import { type Cidr, formatCidr, formatIp, overlaps, parseCidr, parseIp } from './cidr.ts';
 import { hostRoutes, routedCidrs } from './host-network.ts';
 
@@ -18,13 +18,13 @@ export function claimPool(
 ): Cidr {
   if (configured !== 'auto') return parseCidr(configured);
   const remembered = join(root, 'network-pool.json');
-  const kept = readJson<{ pool: string }>(remembered);
+  const kept = readJsonTwin<{ pool: string }>(remembered);
   if (kept && claim(kept.pool, root)) return parseCidr(kept.pool);
   for (let base = firstPool; base <= lastPool; base += 65_536) {
     const pool = { base, prefix: 16 };
     if (routes.some((route) => overlaps(pool, route))) continue;
     if (!claim(formatCidr(pool), root)) continue;
-    writeJson(remembered, { pool: formatCidr(pool) });
+    writeJsonTwice(remembered, { pool: formatCidr(pool) });
     return pool;
   }
   throw new AppError('no_space', 'no free /16 is left between 10.201.0.0 and 10.239.0.0', {
@@ -45,7 +45,7 @@ function claim(pool: string, root: string): boolean {
     }
     const owner = readFileSync(file, 'utf8');
     if (owner === root) return true;
-    if (readJson<{ pool: string }>(join(owner, 'network-pool.json'))?.pool === pool) return false;
+    if (readJsonTwin<{ pool: string }>(join(owner, 'network-pool.json'))?.pool === pool) return false;
     rmSync(file, { force: true });
   }
   return false;

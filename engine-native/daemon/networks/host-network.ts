@@ -71,7 +71,7 @@ function isLoopback(server: string): boolean {
 }
 
 /** The networks of the host's own addresses and routes, except the default one. */
-export function routedCidrs(routes: Route[]): Cidr[] {
+export function routedCidrs(routes: Route[]): Route[] {
   return routes.filter(({ prefix }) => prefix > 0);
 }
 

@@ -4,7 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
-import { readJson, writeJson } from '../files.ts';
+import { readJsonTwin, writeJsonTwice } from '../files.ts';
 import type { InterfaceSpec } from '../runtime/container-spec.ts';
 import type { Helper, PortEntry } from '../runtime/helper.ts';
 import { AddressPool, macOf } from './address-pool.ts';
@@ -23,9 +23,12 @@ import { enableForwarding, enableForwarding6 } from './forwarding.ts';
 import { hostRoutes, isLinkThere, outboundMtu, readText, routedCidrs } from './host-network.ts';
 import { Address6Pool, parseCidr6 } from './ipv6.ts';
 import { bridgeOption, isIccOff, mtuOption, type NetworkRecord } from './network.ts';
-import { nftRuleset, portEntry } from './nft-ruleset.ts';
+import { nftRuleset } from './nft-ruleset.ts';
 import { planNetwork } from './plan-network.ts';
+import { entriesOf } from './port-entries.ts';
 import { PublishedPorts, parseEphemeralRange } from './published-ports.ts';
+import { rebuildNetwork } from './rebuild-network.ts';
+import { removeStrayBridges } from './remove-stray-bridges.ts';
 
 export const defaultNetworkName = 'bridge';
 const defaultPrefix = 20; // the network everything lands on when nothing is said
@@ -69,7 +72,8 @@ export class Networks {
     this.#log = parts.log;
     this.ports = new PublishedPorts(parseEphemeralRange(readText('/proc/sys/net/ipv4/ip_local_port_range')));
     this.firewall = new Firewall({ ...parts, ruleset: () => this.#ruleset() });
-    for (const record of readJson<NetworkRecord[]>(this.#file) ?? []) this.#records.set(record.id, record);
+    for (const record of readJsonTwin<NetworkRecord[]>(this.#file) ?? [])
+      this.#records.set(record.id, record);
     if (!this.find(defaultNetworkName))
       this.#add({ name: defaultNetworkName, internal: false, labels: {}, options: {} }, defaultPrefix);
   }
@@ -194,7 +198,7 @@ export class Networks {
   /** Notes what a container has that is running already, at start. `restore` puts it all into the kernel at once. */
   adopt(endpoints: Endpoint[], ports: PublishedPort[]): void {
     for (const endpoint of endpoints) {
-      const record = this.#records.get(endpoint.networkId);
+      const record = this.#records.get(endpoint.networkId) ?? this.#rebuilt(endpoint);
       if (!record) continue;
       const { v4, v6 } = this.#addressesOf(record);
       v4.adopt(endpoint.address);
@@ -205,6 +209,20 @@ export class Networks {
     if (containerId === undefined) return;
     this.ports.adopt(containerId, ports);
     this.#published.set(containerId, entriesOf(ports, endpoints));
+  }
+
+  #rebuilt(endpoint: Endpoint): NetworkRecord | undefined {
+    const record = rebuildNetwork(endpoint);
+    if (!record) return undefined;
+    this.#log.error(
+      { network: record.name },
+      'record of a network was lost, and is made anew from a container',
+    );
+    const namesake = this.list().find(({ name }) => name === record.name);
+    if (namesake) this.#records.delete(namesake.id); // the default network, made a moment ago
+    this.#records.set(record.id, record);
+    this.#save();
+    return record;
   }
 
   /** After every running container was adopted: a table with some of them only would cut the others off. */
@@ -218,6 +236,7 @@ export class Networks {
         ),
       ),
     );
+    await removeStrayBridges(this.#engineName, this.list(), this.#helper, this.#log);
     // Ports of containers that ended meanwhile must not lead to an address that somebody else gets.
     if (records.length === 0 && this.list().some(({ bridge }) => isLinkThere(bridge)))
       await this.firewall
@@ -326,12 +345,14 @@ export class Networks {
 
   #add(request: NetworkRequest, prefix: number): NetworkRecord {
     const id = randomBytes(32).toString('hex');
+    const ownPrefix = `${this.#engineName}-`;
     const record = planNetwork(request, {
       id,
       pool: this.#pool,
       prefix,
       existing: this.list(),
-      routes: request.subnet ? routedCidrs(hostRoutes()) : [],
+      // Of a bridge that stands without a record the subnet is not free, either.
+      routes: routedCidrs(hostRoutes()).filter(({ iface }) => request.subnet || iface.startsWith(ownPrefix)),
       freeBridgeName: () => this.#bridgeName(id),
     });
     this.#records.set(record.id, record);
@@ -366,20 +387,10 @@ export class Networks {
   }
 
   #save(): void {
-    writeJson(this.#file, this.list());
+    writeJsonTwice(this.#file, this.list());
   }
 }
 
 function mtuOf(record: NetworkRecord): number {
   return Number(record.options[mtuOption]) || outboundMtu();
-}
-
-/** Each port leads to the address, of its own family, that the container's default route leaves from. */
-function entriesOf(ports: PublishedPort[], endpoints: Endpoint[]): PortEntry[] {
-  const v4 = gatewayEndpoint(endpoints)?.address;
-  const v6 = gatewayEndpoint6(endpoints)?.address6;
-  return ports.flatMap((port) => {
-    const to = port.hostIp.includes(':') ? v6 : v4;
-    return to === undefined ? [] : [portEntry(port, to)];
-  });
 }

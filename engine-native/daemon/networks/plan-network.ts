@@ -11,7 +11,7 @@ export interface PlanSurroundings {
   pool: Cidr;
   prefix: number;
   existing: NetworkRecord[];
-  /** What the host has routes to: a network there would take them over. */
+  /** What the host has routes to: a network there would take them over. Of a subnet that is chosen here, only those of own bridges. */
   routes: Cidr[];
   freeBridgeName: () => string;
 }
@@ -49,7 +49,7 @@ export function planNetwork(request: NetworkRequest, around: PlanSurroundings): 
 function chooseSubnet(request: NetworkRequest, { pool, prefix, existing, routes }: PlanSurroundings): Cidr {
   const taken = existing.map(({ subnet }) => parseCidr(subnet));
   if (!request.subnet) {
-    const block = freeBlock(pool, prefix, taken);
+    const block = freeBlock(pool, prefix, [...taken, ...routes]);
     if (block) return block;
     throw new AppError('no_space', `no free /${prefix} is left in ${formatCidr(pool)}`, {
       hint: 'remove networks that nobody uses',

@@ -12,6 +12,7 @@ import type { Message } from './frames.ts';
 import { endProcess, findProcesses } from './own-processes.ts';
 
 const restartDelay = { firstMs: 20, maxMs: 2_000 };
+const returnLimitMs = 3_000; // whoever asks while the helper is being restarted need not notice; one that never comes back must be noticed
 const readyLimitMs = 5_000; // a helper that never listens counts as dead and is started again
 
 export class HelperProcess {
@@ -33,9 +34,14 @@ export class HelperProcess {
     this.#argv = [join(nativeDir, 'berth-engine-helper'), '--run', run, '--root', root, '--shim', shim];
   }
 
-  /** The living connection; `unavailable` while the helper is being restarted. */
+  /** The living connection, also of a helper that is just being restarted; `unavailable` when it does not come back. */
   readonly connection = async (): Promise<FrameConnection> => {
-    if (this.#connection && !this.#connection.isClosed) return this.#connection;
+    const deadline = performance.now() + returnLimitMs;
+    while (!this.#stopping) {
+      if (this.#connection && !this.#connection.isClosed) return this.#connection;
+      if (performance.now() > deadline) break;
+      await sleep(10);
+    }
     throw new AppError('unavailable', 'the engine helper is being restarted', {
       hint: 'try again in a second',
     });

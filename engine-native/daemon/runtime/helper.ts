@@ -11,6 +11,7 @@ const quickLimitMs = 5_000;
 const startLimitMs = 25_000; // the helper itself gives a shim 20 s
 const archiveStatLimitMs = 15_000; // mounts a container's layers and volumes first
 const heavyLimitMs = 600_000;
+const tries = 4; // a helper that dies of the request itself must not be asked for ever
 
 export interface UntarOptions {
   owner?: { uid: number; gid: number };
@@ -117,7 +118,7 @@ export class Helper {
   }
 
   async digest(dir: string, options: { mtime?: number } = {}): Promise<DigestResult> {
-    const reply = await this.#ask('layer.digest', { dir, ...options }, heavyLimitMs);
+    const reply = await this.#askAgain('layer.digest', { dir, ...options }, heavyLimitMs);
     return {
       sha256: hexDigest(reply['sha256']),
       size: Number(reply['size']),
@@ -143,7 +144,7 @@ export class Helper {
 
   /** `bytes` on disk, `content`: the files' lengths. */
   async usage(dir: string): Promise<{ bytes: number; content: number; files: number }> {
-    const reply = await this.#ask('dir.usage', { dir }, heavyLimitMs);
+    const reply = await this.#askAgain('dir.usage', { dir }, heavyLimitMs);
     return {
       bytes: Number(reply['bytes']),
       content: Number(reply['content']),
@@ -152,17 +153,17 @@ export class Helper {
   }
 
   async remove(dir: string): Promise<void> {
-    await this.#ask('dir.remove', { dir }, heavyLimitMs).catch((error: unknown) => {
+    await this.#askAgain('dir.remove', { dir }, heavyLimitMs).catch((error: unknown) => {
       if (!(error instanceof AppError && error.code === 'not_found')) throw error;
     });
   }
 
   async sync(dir: string): Promise<void> {
-    await this.#ask('dir.sync', { dir }, heavyLimitMs);
+    await this.#askAgain('dir.sync', { dir }, heavyLimitMs);
   }
 
   async archiveStat(root: ArchiveRoot, path: string): Promise<PathStat> {
-    return pathStat(await this.#ask('archive.stat', { root, path }, archiveStatLimitMs));
+    return pathStat(await this.#askAgain('archive.stat', { root, path }, archiveStatLimitMs));
   }
 
   /** A file or folder as a tar; the caller reads the socket to its end, which only a whole archive has (tar-end.ts). */
@@ -197,19 +198,19 @@ export class Helper {
 
   /** Memory of a volume; nothing happens when it is mounted already. */
   async mountTmpfs(dest: string, options: Record<string, string>, noexec: boolean): Promise<void> {
-    await this.#ask('volume.mount', { dest, options, noexec }, quickLimitMs);
+    await this.#askAgain('volume.mount', { dest, options, noexec }, quickLimitMs);
   }
 
   async unmount(dest: string): Promise<void> {
-    await this.#ask('volume.unmount', { dest }, quickLimitMs);
+    await this.#askAgain('volume.unmount', { dest }, quickLimitMs);
   }
 
   async ensureBridge(request: BridgeRequest): Promise<void> {
-    await this.#ask('net.ensure', { ...request }, quickLimitMs);
+    await this.#askAgain('net.ensure', { ...request }, quickLimitMs);
   }
 
   async removeBridge(bridge: string): Promise<void> {
-    await this.#ask('net.remove', { bridge }, quickLimitMs);
+    await this.#askAgain('net.remove', { bridge }, quickLimitMs);
   }
 
   /** One more interface for a container that runs. */
@@ -218,7 +219,7 @@ export class Helper {
   }
 
   async disconnectNetwork(pid: number, ifname: string): Promise<void> {
-    await this.#ask('net.disconnect', { pid, ifname }, quickLimitMs);
+    await this.#askAgain('net.disconnect', { pid, ifname }, quickLimitMs);
   }
 
   /** The container's default routes lead through another of its interfaces; "" leaves a family alone. */
@@ -226,15 +227,15 @@ export class Helper {
     pid: number,
     route: { ifname: string; gateway: string; gateway6: string },
   ): Promise<void> {
-    await this.#ask('net.route', { pid, ...route }, quickLimitMs);
+    await this.#askAgain('net.route', { pid, ...route }, quickLimitMs);
   }
 
   async publishPorts(table: string, ports: PortEntry[]): Promise<void> {
-    await this.#ask('port.publish', { table, ports }, quickLimitMs);
+    await this.#askAgain('port.publish', { table, ports }, quickLimitMs);
   }
 
   async withdrawPorts(table: string, ports: PortEntry[]): Promise<void> {
-    await this.#ask('port.withdraw', { table, ports }, quickLimitMs);
+    await this.#askAgain('port.withdraw', { table, ports }, quickLimitMs);
   }
 
   /** The kernel forgets the UDP flows through these ports; some ten ms, for which nobody needs to wait. */
@@ -248,16 +249,28 @@ export class Helper {
   }
 
   async applyRuleset(ruleset: string): Promise<void> {
-    await this.#ask('nft.apply', { ruleset }, 15_000); // nft waits for the kernel's commit under load
+    await this.#askAgain('nft.apply', { ruleset }, 15_000); // nft waits for the kernel's commit under load
   }
 
   async setSysctl(name: string, value: string): Promise<void> {
-    await this.#ask('sysctl.set', { name, value }, quickLimitMs);
+    await this.#askAgain('sysctl.set', { name, value }, quickLimitMs);
   }
 
   /** Gives back the memory of code that only the daemon's start needed. */
   async trimDaemon(): Promise<void> {
     await this.#ask('daemon.trim', {}, quickLimitMs);
+  }
+
+  /** For what is the same done twice: a helper that dies on the way must leave no folder, mount, rule or bridge behind. */
+  async #askAgain(op: string, fields: object, limitMs: number): Promise<Record<string, unknown>> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#ask(op, fields, limitMs);
+      } catch (error) {
+        const isLost = error instanceof AppError && error.code === 'unavailable';
+        if (!isLost || attempt === tries) throw error;
+      }
+    }
   }
 
   async #ask(op: string, fields: object, limitMs: number): Promise<Record<string, unknown>> {

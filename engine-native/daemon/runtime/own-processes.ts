@@ -29,12 +29,15 @@ export function isAlive(pid: number): boolean {
   }
 }
 
+const endLimitsMs = { SIGTERM: 500, SIGKILL: 1_000 };
+
 /** SIGTERM, then SIGKILL after half a second: what hangs must not keep its successor from starting. */
-export async function endProcess(pid: number): Promise<void> {
-  for (const [signal, limitMs] of [
-    ['SIGTERM', 500],
-    ['SIGKILL', 1_000],
-  ] as const) {
+export async function endProcess(
+  pid: number,
+  signals: readonly (keyof typeof endLimitsMs)[] = ['SIGTERM', 'SIGKILL'],
+): Promise<void> {
+  for (const signal of signals) {
+    const limitMs = endLimitsMs[signal];
     if (!isAlive(pid)) return;
     try {
       process.kill(pid, signal);

@@ -9,11 +9,13 @@ export async function fillVolumes(container: Container, parts: RootParts): Promi
   const { volumes, helper } = parts;
   for (const { volume, target, noCopy, subpath } of mountsOf(container.record)) {
     if (volume === '' || noCopy || subpath !== '') continue;
-    const isFolder = parseVolumeOptions(volumes.get(volume).options).kind === 'folder';
-    if (!isFolder || !volumes.isEmpty(volume)) continue;
-    // One at a time: two containers that are made at once must not both fill one volume.
-    await volumes.inTurn(() =>
-      helper.fillVolume(writtenRoot(container.record, parts), target, volumes.mountpoint(volume)),
-    );
+    if (parseVolumeOptions(volumes.get(volume).options).kind !== 'folder') continue;
+    // One at a time: of two containers that are made at once one fills the volume, and the other waits until it is full.
+    await volumes.inTurn(async () => {
+      if (!volumes.isEmpty(volume)) return;
+      await volumes.filling(volume, () =>
+        helper.fillVolume(writtenRoot(container.record, parts), target, volumes.mountpoint(volume)),
+      );
+    });
   }
 }

@@ -1,13 +1,13 @@
 // Volumes on disk: ROOT/volumes/<name>/{volume.json,_data}. Made by the API and by container creation; who uses one is asked of the containers' records.
 // Must never remove the files of a volume that a container names, nor lose files because a record is damaged.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
 import type { Events } from '../events.ts';
-import { readJson, replaceFile } from '../files.ts';
+import { readJsonTwin, writeJsonTwice } from '../files.ts';
 import type { Helper } from '../runtime/helper.ts';
 import { anonymousLabel, type VolumeRecord } from './volume.ts';
 import { checkVolumeName } from './volume-name.ts';
@@ -51,12 +51,34 @@ export class VolumeStore {
         void this.#discard(join(this.#dir, name));
         continue;
       }
-      const record = readJson<VolumeRecord>(this.#recordFile(name));
+      const record = readJsonTwin<VolumeRecord>(this.#recordFile(name));
       if (!record) this.#parts.log.warn({ volume: name }, 'volume record is damaged, its files are kept');
       const fallback = { name, created: new Date().toISOString(), labels: {}, options: {} };
       this.#volumes.set(name, record?.name === name ? record : fallback);
       mkdirSync(this.mountpoint(name), { recursive: true });
+      if (existsSync(this.#fillMark(name))) this.#empty(name);
     }
+  }
+
+  /** A volume is filled or empty: what is half full would count as its user's own, and never be filled again. */
+  async filling(name: string, work: () => Promise<void>): Promise<void> {
+    writeFileSync(this.#fillMark(name), '');
+    try {
+      await work();
+      rmSync(this.#fillMark(name), { force: true });
+    } catch (error) {
+      if (this.#volumes.has(name)) this.#empty(name);
+      throw error;
+    }
+  }
+
+  #empty(name: string): void {
+    const grave = join(this.#dir, `.dead-${randomBytes(8).toString('hex')}`);
+    mkdirSync(grave, { mode: 0o700 });
+    renameSync(this.mountpoint(name), join(grave, '_data'));
+    mkdirSync(this.mountpoint(name), { mode: 0o755 });
+    rmSync(this.#fillMark(name), { force: true });
+    void this.#discard(grave);
   }
 
   list(): VolumeRecord[] {
@@ -156,11 +178,15 @@ export class VolumeStore {
     const dir = join(this.#dir, record.name);
     try {
       mkdirSync(join(dir, '_data'), { recursive: true, mode: 0o755 });
-      replaceFile(this.#recordFile(record.name), `${JSON.stringify(record)}\n`, durable);
+      writeJsonTwice(this.#recordFile(record.name), record, durable);
     } catch (error) {
       rmSync(dir, { recursive: true, force: true }); // a full disk must not leave half a volume
       throw error;
     }
+  }
+
+  #fillMark(name: string): string {
+    return join(this.#dir, name, 'filling');
   }
 
   #recordFile(name: string): string {

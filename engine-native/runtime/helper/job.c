@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -189,6 +190,10 @@ static void worker_main(struct job *job, int pipe_fd) {
     const int keep[] = {helper->run_fd, helper->root_fd, pipe_fd, job->call.stream_fd};
     process_become_worker(job->op->name, keep, sizeof keep / sizeof *keep,
                           job->op->kind == OP_SERIAL ? 0 : 5);
+    /* A stream has its client still. Of anything else nobody would hear the answer, and whoever asked cleans up:
+     * it must not go on writing there. */
+    if (job->op->kind != OP_STREAM)
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     json_open_reply(&reply, job->call.id);
     if (job->op->run(&job->call, &reply, &err) < 0) {
         json_error_reply(&failure, job->call.id, &err);
