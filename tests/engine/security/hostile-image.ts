@@ -15,12 +15,13 @@ export function attackerProgram(dir: string): Buffer {
   return readFileSync(program);
 }
 
-/** An image of the guest's files with `entries` over them; a planted entry that replaces a folder of the guest leaves that one out. */
-export async function makeHostileImage(engine: TestEngine, tag: string, entries: Entry[]): Promise<void> {
+/** An image of the guest's files with `entries` over them; a planted entry that replaces a folder of the guest leaves that one out. Its layers. */
+export async function makeHostileImage(engine: TestEngine, tag: string, entries: Entry[]): Promise<string[]> {
   const attacker: Entry = { name: 'attacker', mode: 0o755, content: attackerProgram(engine.dir) };
   const tars = [guestTar(engine.dir), makeTar([attacker, ...entries])];
   const layers: string[] = [];
   for (const tar of tars) layers.push((await engine.client.makeLayer(Readable.from([tar]), {})).diffId);
   const config = { architecture: 'amd64', os: 'linux', config: { Cmd: ['/guest', 'id'] } };
   await engine.client.makeImage({ config, layers, tags: [tag] });
+  return layers;
 }
