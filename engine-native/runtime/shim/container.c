@@ -238,13 +238,19 @@ static int send_sources(struct start *s, struct err *err) {
     return rc;
 }
 
-static int attach_network(const struct container *c, struct err *err) {
+/* Before the child is let go: one that fails while it mounts is gone with its namespace, and its own words
+ * are to be heard. -1 with err->code == ERR_NONE: there is no link to make. */
+static int open_network(const struct container *c, struct err *err) {
     if (c->spec.network_mode != NET_BRIDGE || c->spec.namespaces.net)
-        return 0;
-    auto_close int netns = open_namespace(c->pid, "net");
+        return -1;
+    int netns = open_namespace(c->pid, "net");
     if (netns < 0)
         return err_sys_as(err, ERR_NETWORK, errno, "cannot open the container's network namespace");
-    for (size_t i = 0; i < c->spec.interface_count; i++)
+    return netns;
+}
+
+static int attach_network(const struct container *c, int netns, struct err *err) {
+    for (size_t i = 0; netns >= 0 && i < c->spec.interface_count; i++)
         if (net_attach_container(&c->spec.interfaces[i], netns, err))
             return -1; /* those before go with the namespace */
     return 0;
@@ -294,10 +300,13 @@ static int run_start(struct start *s, struct err *err) {
     set_oom_score(c);
     if (s->userns >= 0 && sync_receive(s->pair[0], SYNC_JOINED, NULL, 0, STEP_TIMEOUT_MS, err))
         return err->code ? -1 : err_set(err, ERR_INTERNAL, "the container's first process died");
-    if (map_ids(c, err) || send_sources(s, err))
+    if (map_ids(c, err))
+        return -1;
+    auto_close int netns = open_network(c, err);
+    if ((netns < 0 && err->code != ERR_NONE) || send_sources(s, err))
         return -1;
     /* The child mounts meanwhile. */
-    if (attach_network(c, err) || receive_stdio(s->pair[0], &c->spec.process, &c->stdio, err))
+    if (attach_network(c, netns, err) || receive_stdio(s->pair[0], &c->spec.process, &c->stdio, err))
         return -1;
     return let_go(s->pair[0], &c->started, err);
 }
