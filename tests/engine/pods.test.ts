@@ -1,6 +1,6 @@
 // Pods, as `berth-engine play` and `pod` make them of Kubernetes manifests, on the real engine.
 import assert from 'node:assert/strict';
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
@@ -163,7 +163,6 @@ describe('a pod', () => {
   test('its infra container is a static program of a few kilobytes', async () => {
     await play(engine, { name: 'small', spec: { containers: [guest('one', idle)] } });
     const pid = await pidOf('small-infra');
-    const { readFileSync } = await import('node:fs');
     const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
     const kilobytes = Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1]);
     assert.ok(kilobytes < 40, `${kilobytes} kB`);
@@ -266,7 +265,7 @@ describe('restart policies of a pod', () => {
   });
 
   test('Always: an init container that fails is tried again, and nothing is started before it succeeds', async () => {
-    await play(
+    const stuck = await play(
       engine,
       {
         name: 'stuck',
@@ -281,6 +280,8 @@ describe('restart policies of a pod', () => {
       ({ InitContainers }) => (InitContainers[0]?.Restarts ?? 0) >= 2,
     );
     assert.deepEqual([pod.Phase, pod.Containers[0]?.State], ['Pending', 'waiting']);
+    assert.equal(stuck.code, 125);
+    assert.match(stuck.stderr, /pod "stuck": init container "gate" failed: exit code 1; it is tried again/);
     await remove(engine, 'stuck');
   });
 
@@ -290,7 +291,7 @@ describe('restart policies of a pod', () => {
       spec: { containers: [{ ...guest('one', []), command: ['/nope'] }] },
     });
     assert.equal(code, 125);
-    assert.match(stderr, /container "one" of pod "wrong" cannot be started: .*\/nope/);
+    assert.match(stderr, /pod "wrong": container "one" cannot be started: .*\/nope/);
     await remove(engine, 'wrong');
   });
 
@@ -366,8 +367,12 @@ describe('probes of a pod', () => {
       ({ Containers }) => (Containers[0]?.Restarts ?? 0) >= 1,
     );
     assert.deepEqual([pod.Containers[1]?.Restarts, pod.Containers[1]?.Ready], [0, false]);
-    const events = await engine.docker(['inspect', '-f', '{{.RestartCount}}', 'live-ill']);
-    assert.equal(Number(events.stdout) >= 1, true);
+    assert.match(
+      pod.Containers[0]?.LastProbeFailure ?? '',
+      /^liveness probe failed: looking for \/tmp\/alive/,
+    );
+    const { stdout } = await engine.docker(['inspect', '-f', '{{.RestartCount}}', 'live-ill']);
+    assert.ok(Number(stdout) >= 1);
     await remove(engine, 'live');
   });
 });
@@ -398,6 +403,32 @@ describe('a pod and its daemon', () => {
       ({ Containers }) => (Containers[1]?.Restarts ?? 0) > Restarts,
     );
     assert.equal((await inspectPod(engine, 'kept')).Containers[0]?.Restarts, 0);
+  });
+
+  test('a daemon that is killed while it makes a pod leaves a whole one or none', async () => {
+    const record = `${engine.root}/pods/half.json`;
+    const spec = {
+      volumes: [{ name: 'v', emptyDir: {} }],
+      containers: ['a', 'b', 'c', 'd'].map((name) =>
+        guest(name, idle, { volumeMounts: [{ name: 'v', mountPath: '/v' }] }),
+      ),
+    };
+    for (const containers of [0, 1, 3]) {
+      const asked = play(engine, { name: 'half', spec });
+      await eventually('it is being made', async () => existsSync(record));
+      while (engine.cgroupProcesses().length < containers)
+        await new Promise((resolve) => setImmediate(resolve));
+      await engine.stopDaemon('SIGKILL');
+      await asked;
+      await engine.startDaemon();
+      await eventually('whole or gone', async () => {
+        const { code, stdout } = await berthEngine(engine, ['pod', 'inspect', 'half']);
+        if (code === 0) return /"Phase": "Running"/.test(stdout);
+        return (await leftOf('half')).length === 0;
+      });
+      if (existsSync(record)) await remove(engine, 'half');
+      assert.deepEqual(await leftOf('half'), []);
+    }
   });
 
   test('after a reboot the restart policy brings it back, whole, and a stopped one stays stopped', async () => {
@@ -446,6 +477,23 @@ describe('a manifest that cannot be', () => {
       assert.deepEqual(await leftOf(name), []);
       assert.equal((await berthEngine(engine, ['pod', 'inspect', name])).code, 1);
     }
+  });
+
+  test('a pod that outgrew the sizeLimit of an emptyDir is ended, and says why', async () => {
+    await play(engine, {
+      name: 'fat',
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        volumes: [{ name: 'v', emptyDir: { sizeLimit: '1Mi' } }],
+        containers: [guest('one', idle, { volumeMounts: [{ name: 'v', mountPath: '/v' }] })],
+      },
+    });
+    const volume = (await inspectPod(engine, 'fat')).Volumes[0]?.Volume;
+    writeFileSync(`${engine.root}/volumes/${volume}/_data/big`, Buffer.alloc(2 * 1024 * 1024, 'x'));
+    const pod = await becomes(engine, 'fat', 'is ended', ({ Phase }) => Phase === 'Failed');
+    assert.match(pod.Message, /volume "v" holds more than its sizeLimit of 1048576 bytes/);
+    await remove(engine, 'fat');
+    assert.deepEqual(await leftOf('fat'), []);
   });
 
   test('a subPath is never followed out of its volume', async () => {

@@ -97,18 +97,23 @@ async function up(manifests: Manifest[], input: Input, client: ApiClient): Promi
 }
 
 /** A pod that has ended by now was short, which is no failure of its start. */
-function report(pod: PodDescription): number {
+export function report(pod: PodDescription): number {
   process.stdout.write(`${pod.Name}\n`);
+  if (pod.Phase === 'Pending' && pod.Message !== '') return tell(pod, 'cannot be started', pod.Message);
   const failed = [...pod.InitContainers, ...pod.Containers].find(
-    ({ State, Message }) => State === 'waiting' && Message !== '',
+    ({ State, Message }) => State !== 'running' && Message !== '',
   );
-  if (failed) {
-    process.stderr.write(
-      `engine: container "${failed.Name}" of pod "${pod.Name}" cannot be started: ${failed.Message}\n`,
-    );
-    return notStarted;
-  }
+  if (failed && pod.Phase === 'Pending')
+    return tell(pod, `container "${failed.Name}" cannot be started`, failed.Message);
+  const held = pod.InitContainers.find(({ State, ExitCode }) => State === 'terminated' && ExitCode !== 0);
+  if (held && pod.Phase === 'Pending')
+    return tell(pod, `init container "${held.Name}" failed`, `exit code ${held.ExitCode}; it is tried again`);
   return pod.Phase === 'Failed' ? exitCodeOf(pod) : 0;
+}
+
+function tell({ Name }: PodDescription, what: string, why: string): number {
+  process.stderr.write(`engine: pod "${Name}": ${what}: ${why}\n`);
+  return notStarted;
 }
 
 async function waitForEnd(name: string, client: ApiClient): Promise<number> {

@@ -4,7 +4,7 @@ import type { ContainerDescription, PodDescription } from '../pods/describe-pod.
 import type { ApiClient } from './api-client.ts';
 import type { Command, Input } from './command.ts';
 import { text } from './command.ts';
-import { clientOf } from './play.ts';
+import { clientOf, report } from './play.ts';
 
 type Action = (name: string, input: Input, client: ApiClient) => Promise<void>;
 
@@ -72,7 +72,7 @@ async function inspect(name: string, _input: Input, client: ApiClient): Promise<
 
 async function start(name: string, _input: Input, client: ApiClient): Promise<void> {
   await client.call('POST', `/berth/pods/${name}/start`);
-  process.stdout.write(`${decodeURIComponent(name)}\n`);
+  process.exitCode = report(await client.call('GET', `/berth/pods/${name}/wait?condition=started`));
 }
 
 async function stop(name: string, input: Input, client: ApiClient): Promise<void> {

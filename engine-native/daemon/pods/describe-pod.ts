@@ -15,6 +15,8 @@ export interface ContainerDescription {
   ExitCode: number;
   /** Why it waits, or why it was ended; "" = nothing to say. */
   Message: string;
+  /** The probe that ended a run of it last; "" = none did. */
+  LastProbeFailure: string;
   Ready: boolean;
   Restarts: number;
   StartedAt: string;
@@ -51,7 +53,7 @@ export function describePod(pod: Pod, registry: ContainerRegistry, probes: PodPr
     Id: record.id,
     Created: record.created,
     Phase: phaseOf(pod, main, infra),
-    Message: record.message,
+    Message: record.message || pod.history(record.infraId).startError,
     Ready: infra?.isRunning === true && main.every((each) => each.Ready),
     Labels: spec.labels,
     Annotations: spec.annotations,
@@ -99,7 +101,8 @@ function describeMember(
     Image: plans.find((plan) => plan.name === name)?.image ?? '',
     State: stateOf(container),
     ExitCode: life?.exitCode ?? 0,
-    Message: startError || life?.error || endReason,
+    Message: startError || (life?.error ?? ''),
+    LastProbeFailure: endReason,
     Ready: container?.isRunning === true && probes.isReady(containerId),
     Restarts: life?.restartCount ?? 0,
     StartedAt: life?.startedAt ?? '',

@@ -1,5 +1,6 @@
 // Who of a pod is being probed: one prober a run of a container that has probes. Told by pod-supervisor.ts after each change of a pod.
 import type { Container } from '../containers/container.ts';
+import { publishContainer } from '../containers/describe-event.ts';
 import { ContainerProber } from './container-prober.ts';
 import { endMember } from './end-container.ts';
 import type { Pod } from './pod.ts';
@@ -38,6 +39,7 @@ export class PodProbes {
           address: () => registry.find(pod.record.infraId)?.endpoints[0]?.address ?? '',
           changed: () => {
             this.#parts.files.saveLife(container.record);
+            publishContainer(this.#parts.events, container, `health_status: ${container.health?.Status}`);
             pod.tellChange();
           },
           failed: (why) => void this.#end(pod, container, plan, why),

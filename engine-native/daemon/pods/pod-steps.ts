@@ -83,7 +83,6 @@ export class PodSteps {
     try {
       await start();
       history.startError = '';
-      history.endReason = '';
     } catch (err) {
       history.startError = startFailureText(err);
       history.retryAtMs = Date.now() + restartDelayMs(history.failures);

@@ -125,7 +125,7 @@ export class PodSupervisor {
     await this.#converge(pod);
   }
 
-  /** Resolves with what the pod is like when the condition holds; `started` also when a container cannot be started. */
+  /** Resolves with what the pod is like when the condition holds; `started` also when a container cannot be started or an init container has failed. */
   async wait(pod: Pod, condition: PodCondition, signal: AbortSignal): Promise<PodDescription> {
     const gone = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     for (;;) {
@@ -220,9 +220,10 @@ export class PodSupervisor {
   }
 }
 
-function isMet(condition: PodCondition, { Phase }: PodDescription, pod: Pod): boolean {
+function isMet(condition: PodCondition, { Phase, InitContainers }: PodDescription, pod: Pod): boolean {
   const isOver = Phase !== 'Pending' && Phase !== 'Running';
   if (condition === 'ended') return isOver;
-  const hasFailed = pod.record.members.some(({ containerId }) => pod.history(containerId).failures > 0);
-  return isOver || Phase === 'Running' || hasFailed;
+  const cannotStart = [...pod.histories.values()].some(({ startError }) => startError !== '');
+  const isHeldUp = InitContainers.some(({ State, ExitCode }) => State === 'terminated' && ExitCode !== 0);
+  return isOver || Phase === 'Running' || cannotStart || isHeldUp;
 }

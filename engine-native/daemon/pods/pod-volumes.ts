@@ -34,9 +34,10 @@ export function makeSubPaths(record: PodRecord, volumes: VolumeStore): void {
   }
 }
 
-export function removeVolumes(record: PodRecord, volumes: VolumeStore): void {
-  for (const name of Object.values(record.volumes))
-    if (volumes.find(name) && volumes.usersOf(name).length === 0) volumes.remove(name);
+/** By their label: a pod that was half made when the daemon was killed has no list of them. */
+export function removeVolumes({ id }: PodRecord, volumes: VolumeStore): void {
+  const own = volumes.list().filter(({ labels }) => labels[podIdLabel] === id);
+  for (const { name } of own) if (volumes.usersOf(name).length === 0) volumes.remove(name);
 }
 
 /** Names of the disk-backed volumes with a limit, with the engine's names. */

@@ -38,7 +38,7 @@ export interface StartHistory {
   countedExit: string;
   /** Why the latest start failed; "" when it did not. */
   startError: string;
-  /** Why the engine ended its latest run; "" when it did not. */
+  /** The probe that ended a run of it last; "" = none did. */
   endReason: string;
 }
 

@@ -24,7 +24,7 @@ export async function readManifests(
   const lines = new LineCounter();
   const parsed = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true });
   const documents = (Array.isArray(parsed) ? parsed : []).filter(
-    (one) => one.contents !== null || one.errors.length > 0,
+    (one) => one.errors.length > 0 || !isEmpty(one),
   );
   if (documents.length === 0) throw new AppError('bad_request', `"${source}" holds no manifest`);
   if (documents.length > maxPods)
@@ -35,6 +35,11 @@ export async function readManifests(
   if (twice !== undefined)
     throw new AppError('bad_request', `"${source}" holds the pod "${twice}" more than once`);
   return manifests;
+}
+
+/** What stands behind a last `---`. */
+function isEmpty({ contents }: Document): boolean {
+  return contents === null || (contents as { value?: unknown }).value === null;
 }
 
 function readOne(
