@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { ApiClient } from '@berth/engine-daemon/commands/api-client.ts';
 import type { PodDescription } from '@berth/engine-daemon/pods/describe-pod.ts';
 import { type CliResult, eventually, type TestEngine } from './engine-harness.ts';
 
@@ -63,10 +64,8 @@ export async function play(engine: TestEngine, pod: PodInput, ...options: string
   return berthEngine(engine, ['play', file, ...options]);
 }
 
-export async function inspectPod(engine: TestEngine, name: string): Promise<PodDescription> {
-  const { stdout, stderr, code } = await berthEngine(engine, ['pod', 'inspect', name]);
-  if (code !== 0) throw new Error(stderr);
-  return JSON.parse(stdout) as PodDescription;
+export function inspectPod(engine: TestEngine, name: string): Promise<PodDescription> {
+  return new ApiClient(engine.socketPath).call('GET', `/berth/pods/${name}`);
 }
 
 export async function becomes(
@@ -84,6 +83,5 @@ export async function becomes(
 }
 
 export async function remove(engine: TestEngine, name: string): Promise<void> {
-  const { code, stderr } = await berthEngine(engine, ['pod', 'rm', '--force', '--time', '0', name]);
-  if (code !== 0) throw new Error(stderr);
+  await new ApiClient(engine.socketPath).call('DELETE', `/berth/pods/${name}?force=1&t=0`);
 }

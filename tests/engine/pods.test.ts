@@ -422,8 +422,8 @@ describe('a pod and its daemon', () => {
       await asked;
       await engine.startDaemon();
       await eventually('whole or gone', async () => {
-        const { code, stdout } = await berthEngine(engine, ['pod', 'inspect', 'half']);
-        if (code === 0) return /"Phase": "Running"/.test(stdout);
+        const pod = await inspectPod(engine, 'half').catch(() => undefined);
+        if (pod) return pod.Phase === 'Running';
         return (await leftOf('half')).length === 0;
       });
       if (existsSync(record)) await remove(engine, 'half');

@@ -130,7 +130,7 @@ describe('the next step of a pod', () => {
 
 test('a pod comes to rest, whatever state it was found in', () => {
   const anyContainer = fc.record({
-    name: fc.constantFrom('a', 'b', 'c'),
+    name: fc.constantFrom<string>('a', 'b', 'c'),
     status: fc.constantFrom('missing' as const, 'idle' as const, 'running' as const),
     startedAtMs: fc.constantFrom(0, 50, 150, 250, 350),
     exitCode: fc.constantFrom(0, 1),
