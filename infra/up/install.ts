@@ -4,7 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import { runCommandOk } from '@berth/kit/run-command.ts';
-import { compileCache, type Platform, readPlatform } from './config.ts';
+import { compileCache, type Platform, passedEnvironment, readPlatform } from './config.ts';
 import { showError } from './show-error.ts';
 import { renderUnit } from './systemd-unit.ts';
 
@@ -29,8 +29,12 @@ async function install(platform: Platform): Promise<void> {
   process.stdout.write(`-----> berth.service runs, now and at every boot\n       ${unitPath}\n`);
 }
 
+/** What the service sees: the settings of this call, whole, since nothing of the caller's shell is there at boot. */
 function environmentOf(platform: Platform): Record<string, string> {
+  // The way to registries behind a proxy or a private CA, and settings of single parts; systemd's own PATH, not the caller's.
+  const { PATH: _, ...passed } = passedEnvironment();
   return {
+    ...passed,
     BERTH_DATA: platform.dataDir,
     BERTH_DOMAIN: platform.domain,
     BERTH_HTTP_HOST: platform.httpHost,

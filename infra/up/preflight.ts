@@ -16,6 +16,7 @@ export async function preflight(platform: Platform): Promise<void> {
   const problems = [
     ...(await checkPorts(platform)),
     ...checkDataFolder(platform.dataDir),
+    ...(await checkOverlay()),
     ...checkProcFiles(),
     ...(await checkKernelCalls()),
   ];
@@ -81,11 +82,20 @@ function closedAncestor(folder: string): string | undefined {
   return undefined;
 }
 
+/** A distribution's kernel has it as a module that nobody has asked for on a fresh machine: asking is part of the check. */
+async function checkOverlay(): Promise<string[]> {
+  const isThere = () => has('/proc/filesystems', /\boverlay$/m) || existsSync('/sys/module/overlay');
+  if (isThere()) return [];
+  const problem = await attempt(['modprobe', 'overlay'], 'the kernel has no overlayfs');
+  return isThere() ? [] : [problem ?? 'the kernel has no overlayfs'];
+}
+
+function has(file: string, pattern: RegExp): boolean {
+  return existsSync(file) && pattern.test(readFileSync(file, 'utf8'));
+}
+
 function checkProcFiles(): string[] {
   const problems: string[] = [];
-  const has = (file: string, pattern: RegExp) => existsSync(file) && pattern.test(readFileSync(file, 'utf8'));
-  if (!has('/proc/filesystems', /\boverlay$/m) && !existsSync('/sys/module/overlay'))
-    problems.push('the kernel has no overlayfs; run `modprobe overlay`');
   if (!existsSync('/proc/self/ns/user') || has('/proc/sys/user/max_user_namespaces', /^0$/m))
     problems.push('user namespaces are switched off; set sysctl user.max_user_namespaces to 10000');
   for (const controller of ['memory', 'cpu', 'pids']) {

@@ -8,18 +8,22 @@ const template = readFileSync(join(import.meta.dirname, '../systemd/berth.servic
 
 test('the unit names the program and the settings, and leaves no placeholder', () => {
   const unit = renderUnit(template, {
-    node: '/opt/berth clone/node',
+    node: '/opt/berth $1/node',
     repository: '/opt/berth clone',
-    environment: { BERTH_DATA: '/data', DATABASE_URL: 'postgresql://u:p%40"$@h/d' },
+    environment: {
+      BERTH_DATA: '/data',
+      DATABASE_URL: 'postgresql://u:p%40"$@h/d',
+      'npm_config_//registry.example/:always': 'no variable to systemd',
+    },
   });
   assert.match(
     unit,
-    /^ExecStart="\/opt\/berth clone\/node" --title=berth-supervisor "\/opt\/berth clone\/infra\/up\/main.ts" up$/m,
+    /^ExecStart="\/opt\/berth \$\$1\/node" --title=berth-supervisor "\/opt\/berth clone\/infra\/up\/main.ts" up$/m,
   );
   assert.match(
     unit,
-    /^Environment="BERTH_DATA=\/data"\nEnvironment="DATABASE_URL=postgresql:\/\/u:p%%40\\"\$\$@h\/d"$/m,
+    /^Environment="BERTH_DATA=\/data"\nEnvironment="DATABASE_URL=postgresql:\/\/u:p%%40\\"\$@h\/d"$/m,
   );
   assert.match(unit, /^KillMode=process$/m);
-  assert.doesNotMatch(unit, /@[A-Z]+@/);
+  assert.doesNotMatch(unit, /@[A-Z]+@|npm_config/);
 });
