@@ -7,6 +7,7 @@
  * - chat ADDRESS PORT: sends its input line by line over one connection and prints the answers
  * - resolve NAME TYPE: asks the first server of /etc/resolv.conf for addresses (1, 28) or a name (12)
  * - ask SERVER NAME TYPE: the same of a server
+ * - count: prints 1, 2, 3 and so on, a number a line, until it is killed; some ten thousand a second
  * - serve-dns ADDRESS: answers every query on port 53 with that address */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -94,6 +95,16 @@ static int echo_on(int port) {
         for (ssize_t n; one >= 0 && (n = read(one, buffer, sizeof(buffer))) > 0;)
             (void)!write(one, buffer, (size_t)n);
         (void)close(one);
+    }
+}
+
+static int count(void) {
+    for (unsigned long i = 1;; i++) {
+        (void)printf("%lu\n", i);
+        if (i % 100 != 0)
+            continue;
+        (void)fflush(stdout);
+        (void)usleep(10000);
     }
 }
 
@@ -260,6 +271,8 @@ int main(int argc, char **argv) {
         return udp_listen_on(atoi(argv[2]), argv[3]);
     if (argc == 4 && strcmp(argv[1], "udp-get") == 0)
         return get(argv[2], atoi(argv[3]), SOCK_DGRAM);
+    if (argc == 2 && strcmp(argv[1], "count") == 0)
+        return count();
     if (argc == 3 && strcmp(argv[1], "echo") == 0)
         return echo_on(atoi(argv[2]));
     if (argc == 4 && strcmp(argv[1], "chat") == 0)

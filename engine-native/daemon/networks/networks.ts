@@ -309,8 +309,9 @@ export class Networks {
     this.#ready.clear();
     await this.#reasserting.catch(() => {}); // or it would put back what is taken away here
     for (const { bridge } of left) await this.#helper.removeBridge(bridge);
-    if (left.length === 0) return;
-    await this.firewall.remove();
+    // Also when the last network that had a bridge was removed before; a host without nft has no table to lose.
+    const removed = this.firewall.remove();
+    await (left.length > 0 ? removed : removed.catch(() => {}));
   }
 
   #ensureReady(record: NetworkRecord): Promise<void> {

@@ -1,10 +1,10 @@
 // What a new daemon finds: shims that answer late, starts and commits that were under way, a hundred starts at once. Whoever lives is adopted.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { eventually } from '../engine-harness.ts';
-import { RecoveryWorld } from './recovery-world.ts';
+import { RecoveryWorld, shimPids } from './recovery-world.ts';
 
 let world: RecoveryWorld;
 
@@ -19,20 +19,6 @@ afterEach(async ({ name }) => {
 });
 
 const sleeper = ['--label', 't', 'guest', '/guest', 'sleep', '60000'];
-
-/** Processes of an id that call themselves a shim, also while they start. */
-function shimsOf(id: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'utf8') === `berth-shim\0${id.slice(0, 12)}\0`;
-      } catch {
-        return false;
-      }
-    });
-}
 
 test('a container whose shim does not answer is adopted all the same, and heard of when the shim answers again', async () => {
   const id = await world.docker('run', '-d', ...sleeper);
@@ -55,18 +41,18 @@ test('a start that hangs when the daemon is killed is ended by the next daemon, 
   const id = await world.docker('create', ...sleeper);
   const starting = world.engine.docker(['start', id]);
   await eventually('the shim is there', async () => {
-    const [shim] = shimsOf(id);
+    const [shim] = shimPids(id);
     if (shim !== undefined) process.kill(shim, 'SIGSTOP');
     return shim !== undefined;
   });
-  const held = shimsOf(id);
+  const held = shimPids(id);
   await world.engine.stopDaemon('SIGKILL');
   await starting;
   await world.engine.startDaemon();
   for (const pid of held) if (existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGCONT');
   const { Status } = await world.stateOf(id);
   if (Status === 'running') assert.equal(await world.docker('exec', id, '/guest', 'say', 'x'), 'x');
-  else assert.deepEqual(shimsOf(id), []);
+  else assert.deepEqual(shimPids(id), []);
 });
 
 test('a start that hangs when the helper is killed comes to an end, one way or the other', async () => {
@@ -74,7 +60,7 @@ test('a start that hangs when the helper is killed comes to an end, one way or t
   const starting = world.engine.docker(['start', id]);
   let held = 0;
   await eventually('the shim is there', async () => {
-    held = shimsOf(id)[0] ?? 0;
+    held = shimPids(id)[0] ?? 0;
     if (held > 0) process.kill(held, 'SIGSTOP');
     return held > 0;
   });

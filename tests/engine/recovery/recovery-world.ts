@@ -84,6 +84,12 @@ export class RecoveryWorld {
     return Number(/^PPid:\s+(\d+)/m.exec(status)?.[1]);
   }
 
+  /** Shims of this engine but for the witness's, also those that still start: by the ids that the engine has folders for. */
+  shimsBesideWitness(): number[] {
+    const ids = readdirSync(join(this.engine.root, 'containers')).filter((id) => id !== this.witness);
+    return ids.flatMap((id) => shimPids(id));
+  }
+
   async restartDaemon(): Promise<void> {
     await this.engine.stopDaemon('SIGKILL');
     await this.engine.startDaemon();
@@ -185,7 +191,7 @@ export class RecoveryWorld {
     };
     const gateway = Networks[network]?.Gateway ?? '';
     await eventually(`${after}: the witness has a name`, async () => {
-      const reply = await askByUdp(gateway, { name: 'witness' }).catch(() => undefined);
+      const reply = await askByUdp(gateway, { name: 'witness' }, { limitMs: 300 }).catch(() => undefined);
       return reply?.answers === 1;
     });
   }
@@ -199,6 +205,20 @@ export class RecoveryWorld {
       await this.engine.close();
     }
   }
+}
+
+/** Processes that call themselves the shim of a container, also while they start. */
+export function shimPids(id: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8') === `berth-shim\0${id.slice(0, 12)}\0`;
+      } catch {
+        return false;
+      }
+    });
 }
 
 function differ(what: string, found: string[], wanted: string[]): string[] {
