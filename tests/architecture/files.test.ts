@@ -20,6 +20,25 @@ test('no C file is longer than 600 lines', () => {
   );
 });
 
+test('no C function is longer than 80 lines', () => {
+  assert.deepEqual(c.flatMap(longFunctions), []);
+});
+
+/** As clang-format lays them out: the body ends at the first brace at the beginning of a line. */
+function longFunctions(path: string): string[] {
+  let start = -1;
+  return read(path)
+    .split('\n')
+    .flatMap((line, index) => {
+      if (start < 0 && line.endsWith('{')) start = index;
+      if (!line.startsWith('}')) return [];
+      const length = index - start + 1;
+      const isLong = start >= 0 && length > 80;
+      start = -1;
+      return isLong ? [`${path}:${index + 1} (${length} lines)`] : [];
+    });
+}
+
 test('every source file opens with a comment that says what it is', () => {
   // A unit test says it by its name: it lies beside the file it tests.
   const unitTests = typeScript.filter((path) => path.endsWith('.test.ts') && !path.startsWith('tests/'));

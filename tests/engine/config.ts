@@ -8,6 +8,9 @@ const sanitized = process.env['BERTH_TEST_SANITIZE'] === '1';
 /** The folder of the programs under test. */
 export const nativeDir = join(runtime, sanitized ? 'build-sanitize' : 'build');
 
+/** For `skip` of what measures the plain build: sanitizers bring libraries, and memory of their own. */
+export const plainOnly = sanitized ? 'the build with sanitizers is another one' : false;
+
 /** What runs inside containers is static, and always of the plain build. */
 export const guestProgram = join(runtime, 'build/guest');
 

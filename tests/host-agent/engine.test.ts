@@ -101,10 +101,7 @@ test('an app on the wrong port is told which one it should have taken', async ()
     10_000,
   );
   assert.equal(agent.last('wrong1')?.fatal, 'wrong_port');
-  assert.equal(
-    agent.last('wrong1')?.message,
-    'listens on [::]:3000; it must listen on 0.0.0.0:15999 (PORT)',
-  );
+  assert.equal(agent.last('wrong1')?.message, 'listens on [::]:3000; it must listen on 0.0.0.0:15999 (PORT)');
   assert.equal(agent.last('wrong1')?.tail, 'listening');
   await stop(web);
 });

@@ -108,6 +108,8 @@ class Archive {
     }
     if (!path.startsWith(`${this.#dir}/`))
       throw new AppError('bad_request', `"${name}" lies outside the archive`);
+    // Whoever opens a FIFO waits for a writer, and the whole daemon with him.
+    if (!statSync(path).isFile()) throw new AppError('bad_request', `"${name}" of the archive is no file`);
     return path;
   }
 
