@@ -68,24 +68,30 @@ export async function makeContainers(record: PodRecord, parts: PodParts): Promis
   record.members = members;
 }
 
+/** What is wrong with one of several containers is told with its name. */
 async function makeMember(record: PodRecord, plan: ContainerPlan, parts: PodParts): Promise<string> {
-  const request = parseCreate(memberRequest(record, plan));
-  if (plan.security.mustNotBeRoot) checkNotRoot(plan, parts);
-  return (await createContainer(request, containerName(record.spec.name, plan.name), parts)).id;
+  try {
+    const request = parseCreate(memberRequest(record, plan));
+    if (plan.security.mustNotBeRoot) checkNotRoot(plan, parts);
+    return (await createContainer(request, containerName(record.spec.name, plan.name), parts)).id;
+  } catch (cause) {
+    if (!(cause instanceof AppError)) throw cause;
+    const { code, message, hint } = cause;
+    throw new AppError(code, `container "${plan.name}": ${message}`, {
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
 }
 
 /** Only a number says which user it is before the container's own files are looked at. */
-function checkNotRoot({ name, image, security }: ContainerPlan, { images }: PodParts): void {
+function checkNotRoot({ image, security }: ContainerPlan, { images }: PodParts): void {
   const user = security.user || images.get(image).config.defaults.User;
   const uid = /^(\d+)(?::|$)/.exec(user)?.[1];
   if (uid !== undefined && Number(uid) !== 0) return;
-  throw new AppError(
-    'bad_request',
-    `container "${name}" must not be root, and its user is "${user || 'root'}"`,
-    {
-      hint: 'set runAsUser to the number of a user',
-    },
-  );
+  throw new AppError('bad_request', `it must not be root, and its user is "${user || 'root'}"`, {
+    hint: 'set runAsUser to the number of a user',
+  });
 }
 
 export async function startInfra(record: PodRecord, parts: PodParts): Promise<void> {

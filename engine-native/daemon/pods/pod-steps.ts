@@ -37,6 +37,7 @@ export class PodSteps {
       this.#parts.files.saveLife(container.record);
     }
     pod.histories.clear();
+    pod.graceSeconds = undefined;
     Object.assign(record, { desired: 'running', epoch: new Date().toISOString(), message: '' });
     this.#files.save(record);
   }
