@@ -1,6 +1,7 @@
 // Tells whether the machine has been down since the daemon last ran: what lies in RUN is then stale, and unsynced layers are suspect.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemCode } from '@berth/kit/errors.ts';
 import { replaceFile } from './files.ts';
 
 const kernelBootId = '/proc/sys/kernel/random/boot_id';
@@ -30,7 +31,13 @@ export function readBoot(
   return {
     isAnother: previous !== '' && previous !== bootId,
     keep: () => {
-      if (previous !== bootId) replaceFile(rootFile, bootId, true);
+      if (previous === bootId) return;
+      try {
+        replaceFile(rootFile, bootId, true);
+      } catch (error) {
+        // On a full disk the engine must come up, or nobody could make room with it. The next start looks once more for what a reboot left.
+        if (systemCode(error) !== 'ENOSPC') throw error;
+      }
     },
   };
 }

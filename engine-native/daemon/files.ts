@@ -9,6 +9,8 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -68,14 +70,19 @@ export function overwriteJson(path: string, value: unknown): void {
 
 export function replaceFile(path: string, text: string, durable: boolean): void {
   const temporary = `${path}.tmp-${process.pid}-${serial++}`;
-  const fd = openSync(temporary, 'wx', 0o600);
   try {
-    writeSync(fd, text);
-    if (durable) fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    const fd = openSync(temporary, 'wx', 0o600);
+    try {
+      writeFileSync(fd, text);
+      if (durable) fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true }); // a full disk must not be filled with halves
+    throw error;
   }
-  renameSync(temporary, path);
   if (durable) syncFolder(dirname(path));
 }
 

@@ -36,8 +36,8 @@ export class UsernsRanges {
     const base = this.#fresh();
     this.adopt(base);
     if (key !== undefined) {
+      writeJsonTwice(this.#file, { ...Object.fromEntries(this.#keys), [key]: base });
       this.#keys.set(key, base);
-      writeJsonTwice(this.#file, Object.fromEntries(this.#keys));
     }
     return base;
   }

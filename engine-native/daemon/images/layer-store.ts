@@ -267,15 +267,13 @@ export class LayerStore {
       const batch = [...this.#unsynced];
       try {
         await this.#helper.sync(this.#dir);
+        for (const diffId of batch) if (this.has(diffId)) writeFileSync(this.#durableFile(diffId), '');
       } catch (err) {
         this.#log.warn({ err }, 'layers cannot be synced to disk');
         await sleep(syncRetryMs, undefined, { ref: false });
         continue;
       }
-      for (const diffId of batch) {
-        this.#unsynced.delete(diffId);
-        if (this.has(diffId)) writeFileSync(this.#durableFile(diffId), '');
-      }
+      for (const diffId of batch) this.#unsynced.delete(diffId);
     }
   }
 

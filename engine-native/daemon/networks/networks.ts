@@ -356,8 +356,8 @@ export class Networks {
       routes: routedCidrs(hostRoutes()).filter(({ iface }) => request.subnet || iface.startsWith(ownPrefix)),
       freeBridgeName: () => this.#bridgeName(id),
     });
+    this.#save([...this.list(), record]); // first: what a full disk did not take would be gone with the daemon
     this.#records.set(record.id, record);
-    this.#save();
     this.#changed();
     return record;
   }
@@ -387,8 +387,8 @@ export class Networks {
     return addresses;
   }
 
-  #save(): void {
-    writeJsonTwice(this.#file, this.list());
+  #save(records = this.list()): void {
+    writeJsonTwice(this.#file, records);
   }
 }
 
