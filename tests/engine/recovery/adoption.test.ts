@@ -94,6 +94,32 @@ function isFrozen(id: string): boolean {
   return /FROZEN|FREEZING|1/.test(readFileSync(file, 'utf8'));
 }
 
+test('daemon, helper, berth-dns and some shims killed at the same moment: whoever lost its shim has ended, or runs again, and nobody else noticed', async () => {
+  const policies = ['no', 'always', 'no', 'no', 'always', 'no'];
+  const ids = await Promise.all(
+    policies.map((policy) => world.docker('run', '-d', '--restart', policy, '--init', ...sleeper)),
+  );
+  const pids = await Promise.all(ids.map(async (id) => (await world.stateOf(id)).Pid));
+  const killed = await Promise.all(ids.slice(0, 3).map((id) => world.shimOf(id)));
+  const daemon = world.engine.stopDaemon('SIGKILL');
+  for (const pid of [world.engine.helperPid, ...world.dnsPids(), ...killed]) process.kill(pid, 'SIGKILL');
+  await daemon;
+  await world.engine.startDaemon();
+  for (const at of [3, 4, 5]) {
+    const { Status, Pid } = await world.stateOf(ids[at] ?? '');
+    assert.deepEqual([Status, Pid], ['running', pids[at]]);
+  }
+  for (const at of [0, 2]) {
+    const { Status, ExitCode, FinishedAt } = await world.stateOf(ids[at] ?? '');
+    assert.deepEqual([Status, ExitCode], ['exited', 137]);
+    assert.ok(Date.now() - Date.parse(FinishedAt) < 60_000);
+  }
+  await eventually('the policy applies', async () => {
+    const { Status, Pid } = await world.stateOf(ids[1] ?? '');
+    return Status === 'running' && Pid !== pids[1];
+  });
+});
+
 test('a hundred starts at once, with the helper and then the daemon killed in the middle: each runs and is known, or does not run', async () => {
   const ids = await Promise.all(Array.from({ length: 100 }, () => create()));
   const results = ids.map((id) =>

@@ -220,7 +220,6 @@ const others: Step[] = [
       const logs = await world.docker('logs', subject);
       const numbers = logs.split('\n').map(Number);
       const [first = 0] = numbers;
-      assert.ok(numbers.length > 100);
       const wanted = numbers.map((_, at) => first + at);
       assert.deepEqual(numbers, wanted, 'no line is lost or doubled');
       const { Id } = await world.engine.client.inspectContainer(subject);
