@@ -32,16 +32,25 @@ export class RecoveryWorld {
 
   static async open(name: string): Promise<RecoveryWorld> {
     const world = new RecoveryWorld(name);
-    const { engine } = world;
+    try {
+      await world.#begin();
+    } catch (error) {
+      await world.engine.close(); // what does not come up must not stay half up
+      throw error;
+    }
+    return world;
+  }
+
+  async #begin(): Promise<void> {
+    const { engine } = this;
     engine.settings['BERTH_ENGINE_STORE_GRACE'] = '0';
     await engine.startDaemon();
     await engine.makeImage();
-    await world.#makeFullImage();
-    await world.docker('network', 'create', network);
+    await this.#makeFullImage();
+    await this.docker('network', 'create', network);
     const run = ['run', '-d', '--name', 'witness', '--network', network, '-p', '127.0.0.1::7000'];
-    world.witness = await world.docker(...run, 'guest', '/net', 'echo', '7000');
-    await world.findWitness();
-    return world;
+    this.witness = await this.docker(...run, 'guest', '/net', 'echo', '7000');
+    await this.findWitness();
   }
 
   /** Notes who the witness is, and talks to it from now on. */
