@@ -318,6 +318,34 @@ describe('a pod under docker', () => {
     await remove(engine, 'dock');
   });
 
+  test('it is on the network that was asked for, by its name, and seen by no other', async () => {
+    await engine.docker(['network', 'create', 'back']);
+    const web = net('web', ['listen', '8080', 'found']);
+    const spec = { terminationGracePeriodSeconds: 1, containers: [web] };
+    const started = await play(engine, { name: 'named', spec }, '--network', 'back');
+    assert.equal(started.code, 0, started.stderr);
+    const { IP, InfraId } = await inspectPod(engine, 'named');
+    const found = await engine.docker([
+      'run',
+      '--rm',
+      '--network',
+      'back',
+      'guest',
+      '/net',
+      'resolve',
+      'named',
+      '1',
+    ]);
+    assert.match(found.stdout, new RegExp(IP.replaceAll('.', '\\.')));
+    const across = await engine.docker(['run', '--rm', 'guest', '/net', 'get', IP, '8080']);
+    assert.doesNotMatch(across.stdout, /found/);
+    assert.equal((await engine.docker(['inspect', '-f', '{{.Name}}', InfraId])).stdout, '/named-infra\n');
+    const nowhere = await play(engine, { name: 'lost', spec }, '--network', 'nowhere');
+    assert.match(nowhere.stderr, /network nowhere not found/);
+    await remove(engine, 'named');
+    await engine.docker(['network', 'rm', 'back']);
+  });
+
   test('its images are pulled as the manifest says', async () => {
     const registry = await TestRegistry.start();
     const image = `${registry.address}/team/guest:v1`;
