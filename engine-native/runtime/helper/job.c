@@ -190,8 +190,8 @@ static void worker_main(struct job *job, int pipe_fd) {
     const int keep[] = {helper->run_fd, helper->root_fd, pipe_fd, job->call.stream_fd};
     process_become_worker(job->op->name, keep, sizeof keep / sizeof *keep,
                           job->op->kind == OP_SERIAL ? 0 : 5);
-    /* A stream has its client still. Of anything else nobody would hear the answer, and whoever asked cleans up:
-     * it must not go on writing there. */
+    /* A stream has its client still. Of anything else nobody would hear the answer, and whoever asked cleans
+     * up: it must not go on writing there. */
     if (job->op->kind != OP_STREAM)
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     json_open_reply(&reply, job->call.id);
