@@ -15,6 +15,7 @@
 
 #include "../lib/cleanup.h"
 #include "../seccomp/profile.h"
+#include "foreign.h"
 #include "held_ports.h"
 #include "kernel.h"
 #include "launch.h"
@@ -336,6 +337,12 @@ int container_start(struct container *c, struct err *err) {
     }
     if (cgroup_create(&c->spec, &c->cgroup, err))
         return -1;
+    if (c->spec.runtime.path) {
+        if (foreign_start(c, err) == 0)
+            return 0;
+        container_clean_up(c);
+        return -1;
+    }
     s.source_count = mounts_source_count(&c->spec, &c->cgroup);
     int rc = -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s.pair) ||
@@ -361,6 +368,7 @@ void container_clean_up(struct container *c) {
         /* Already reaped by the loop in the normal case: then this finds nobody. */
         (void)waitpid(c->pid, NULL, 0);
     }
+    foreign_clean_up(c);
     cgroup_remove(&c->cgroup);
     mountpoints_remove(&c->spec);
     close_stdio(&c->stdio);
@@ -469,6 +477,8 @@ int container_exec(struct container *c, const struct process_spec *process, bool
 
     *stdio = (struct stdio){-1, -1, -1, false};
     *pid = *pidfd = -1;
+    if (c->foreign)
+        return foreign_exec(c, process, privileged, pid, pidfd, stdio, err);
     if (enter_pid_namespace(c, err) || cgroup_open_join(&c->cgroup, e.join, &e.join_count, err))
         return -1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, e.pair))

@@ -10,6 +10,7 @@
 #include "spec.h"
 
 struct seccomp_program;
+struct foreign;
 
 /* Our ends of a process's stdio: -1 where there is none; a terminal's master is `out` (and takes input). */
 struct stdio {
@@ -21,6 +22,7 @@ struct container {
     struct spec spec;
     struct cgroup cgroup;
     struct seccomp_program *filter; /* of the spec's profile; NULL without one */
+    struct foreign *foreign;        /* of another OCI runtime; NULL: the shim makes the container itself */
     pid_t pid;
     int pidfd;
     int status_fd; /* from the init: the program's wait status */

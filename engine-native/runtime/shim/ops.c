@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "client.h"
+#include "foreign.h"
 #include "kernel.h"
 #include "shim.h"
 
@@ -95,6 +96,14 @@ static int op_kill(struct client *client, const struct json *request, const stru
         return -1;
     if (pid)
         return kill_exec(client, id, (pid_t)pid, (int)number, err);
+    /* SIGKILL needs no runtime; any other signal may have to be told to a program that is no process of this
+     * kernel. */
+    if (shim.container.foreign && !all && number != SIGKILL) {
+        if (foreign_kill(&shim.container, (int)number, err))
+            return -1;
+        reply_ok(client, id);
+        return 0;
+    }
     if (all ? cgroup_signal(&shim.container.cgroup, (int)number, err)
             : k_pidfd_send_signal(shim.container.pidfd, (int)number)) {
         return err->code ? -1

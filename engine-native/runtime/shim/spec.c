@@ -386,6 +386,27 @@ static int parse_log(const struct json *root, struct spec *spec, struct err *err
     return check_absolute(spec->log.path, "log", err);
 }
 
+static int parse_runtime(const struct json *root, struct spec *spec, struct err *err) {
+    const struct json *object = NULL;
+    struct runtime_spec *runtime = &spec->runtime;
+
+    if (json_opt_object(root, "runtime", &object, err))
+        return -1;
+    if (!object)
+        return 0;
+    if (json_need_string(object, "name", &runtime->name, err) ||
+        json_need_string(object, "path", &runtime->path, err) ||
+        json_need_string(object, "place", &runtime->place, err) ||
+        json_need_object(object, "config", &runtime->config, err) ||
+        check_absolute(runtime->path, "runtime", err) || check_absolute(runtime->place, "place", err))
+        return -1;
+    /* Our init is a part of the shim's own start. */
+    if (spec->init)
+        return err_set(err, ERR_UNSUPPORTED, "runtime \"%s\" has no init of ours: leave --init out",
+                       runtime->name);
+    return 0;
+}
+
 static int parse_security(const struct json *root, struct spec *spec, struct err *err) {
     const char *seccomp = "default";
 
@@ -422,7 +443,8 @@ int spec_parse(const struct json *root, struct spec *spec, struct err *err) {
         return err_wrap(err, "process");
     if (parse_root(root, spec, err) || parse_userns(root, spec, err) || spec_parse_network(root, spec, err) ||
         parse_namespaces(root, spec, err) || parse_lists(root, spec, err) || parse_sysctls(root, spec, err) ||
-        parse_security(root, spec, err) || parse_cgroup(root, spec, err) || parse_log(root, spec, err))
+        parse_security(root, spec, err) || parse_cgroup(root, spec, err) || parse_log(root, spec, err) ||
+        parse_runtime(root, spec, err))
         return -1;
     return 0;
 }

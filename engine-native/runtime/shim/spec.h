@@ -78,6 +78,13 @@ struct held_port {
     unsigned number;
 };
 
+/* Another OCI runtime that makes the container instead of the shim itself. */
+struct runtime_spec {
+    const char *name, *path; /* path NULL: the shim's own */
+    const char *place;       /* what the shim covers, for that runtime alone, with the bundle and its state */
+    const struct json *config;
+};
+
 struct log_spec {
     const char *path;
     int64_t max_size, max_files;
@@ -120,6 +127,7 @@ struct spec {
     const char *cgroup;
     struct resources resources;
     struct log_spec log;
+    struct runtime_spec runtime;
 };
 
 /* Checks everything that can be checked without touching the system; bad_request names the key. */

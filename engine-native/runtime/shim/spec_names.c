@@ -74,25 +74,32 @@ uint64_t spec_all_capabilities(void) {
     return (1ULL << COUNT(capabilities)) - 1;
 }
 
-int rlimit_by_name(const char *name) {
-    static const struct {
-        const char *name;
-        int resource;
-    } limits[] = {
-        {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
-        {"data", RLIMIT_DATA},       {"fsize", RLIMIT_FSIZE},       {"locks", RLIMIT_LOCKS},
-        {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
-        {"nofile", RLIMIT_NOFILE},   {"nproc", RLIMIT_NPROC},       {"rss", RLIMIT_RSS},
-        {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
-        {"stack", RLIMIT_STACK},
-    };
+static const struct {
+    const char *name;
+    int resource;
+} limits[] = {
+    {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
+    {"data", RLIMIT_DATA},       {"fsize", RLIMIT_FSIZE},       {"locks", RLIMIT_LOCKS},
+    {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+    {"nofile", RLIMIT_NOFILE},   {"nproc", RLIMIT_NPROC},       {"rss", RLIMIT_RSS},
+    {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
+    {"stack", RLIMIT_STACK},
+};
 
+int rlimit_by_name(const char *name) {
     if (strncasecmp(name, "RLIMIT_", 7) == 0)
         name += 7;
     for (size_t i = 0; i < COUNT(limits); i++)
         if (strcasecmp(limits[i].name, name) == 0)
             return limits[i].resource;
     return -1;
+}
+
+const char *rlimit_name(int resource) {
+    for (size_t i = 0; i < COUNT(limits); i++)
+        if (limits[i].resource == resource)
+            return limits[i].name;
+    return NULL;
 }
 
 bool sysctl_is_ipc(const char *name) {

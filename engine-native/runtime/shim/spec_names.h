@@ -9,6 +9,9 @@ int capability_by_name(const char *name);
 /* "nofile" (or "RLIMIT_NOFILE") to its number; -1 when unknown. */
 int rlimit_by_name(const char *name);
 
+/* "nofile" of its number; NULL when unknown. */
+const char *rlimit_name(int resource);
+
 /* Sysctls outside net.* that an ipc namespace confines. */
 bool sysctl_is_ipc(const char *name);
 
