@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { integer, readConfig, text } from '@berth/kit/config.ts';
 import { type RemoteConfig, remoteConfig, remoteSettings } from './api/remote-config.ts';
 import { parseSize } from './containers/parse-size.ts';
+import { parseRuntimes, type RuntimeSettings } from './containers/runtimes.ts';
 import type { ImageSettings } from './images/image-parts.ts';
 import { type RegistryConfig, registryConfig, registrySettings } from './registry/registry-config.ts';
 
@@ -22,6 +23,7 @@ export interface EngineConfig {
   pool: string;
   logLevel: string;
   images: ImageSettings;
+  runtimes: RuntimeSettings;
   /** undefined: no registry is served. */
   registry: RegistryConfig | undefined;
   /** undefined: the API is served on the unix socket only. */
@@ -67,6 +69,11 @@ export function readEngineConfig(
         604_800,
         3600,
       ),
+      BERTH_ENGINE_RUNTIMES: {
+        about: 'further OCI runtimes, such as runsc=/opt/bin/runsc,mine=/opt/bin/mine',
+        parse: parseRuntimes,
+        fallback: {},
+      },
       ...registrySettings,
       ...remoteSettings,
       BERTH_LOG_LEVEL: text('pino level', 'info'),
@@ -88,6 +95,7 @@ export function readEngineConfig(
       quotaBytes: values.BERTH_ENGINE_DISK_QUOTA,
       graceMs: values.BERTH_ENGINE_STORE_GRACE * 1000,
     },
+    runtimes: { named: values.BERTH_ENGINE_RUNTIMES, searchPath: environment['PATH'] ?? '' },
     registry: registryConfig(values),
     remote: remoteConfig(values),
   };

@@ -29,6 +29,7 @@ import { ContainerFinisher } from './containers/finish-container.ts';
 import { HealthMonitors } from './containers/health.ts';
 import { recoverContainers } from './containers/recover-containers.ts';
 import { removeContainer } from './containers/remove-container.ts';
+import { Runtimes } from './containers/runtimes.ts';
 import { startContainer } from './containers/start-container.ts';
 import { UsernsRanges } from './containers/userns-ranges.ts';
 import { Dns } from './dns/dns.ts';
@@ -119,6 +120,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
   const dns = new Dns({ run, nativeDir: config.nativeDir, networks, registry, log });
   const execs = new ExecRegistry(events);
   const builds = assembleBuilds({ root, run, helper });
+  const runtimes = new Runtimes(config.runtimes);
   const volumes = new VolumeStore({ root, helper, registry, events, log });
   const cgroupParent = `berth-${name}`;
   const cgroupOf = (id: string) => `${cgroupParent}/${id}`;
@@ -146,6 +148,7 @@ function assemble(config: EngineConfig, helperProcess: HelperProcess, log: Logge
     networks,
     dns,
     execs,
+    runtimes,
     volumes,
     ...builds,
     finisher,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, hostname, release, totalmem } from 'node:os';
 import { AppError } from '@berth/kit/errors.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
+import type { Runtimes } from '../containers/runtimes.ts';
 import type { EngineEvent, Events } from '../events.ts';
 import { type Filters, matchesAny, matchesLabels, parseFilters } from '../filters.ts';
 import { hostFeatures } from '../host-features.ts';
@@ -18,6 +19,7 @@ export interface SystemApiParts {
   registry: ContainerRegistry;
   images: ImageStore;
   registries: Registries;
+  runtimes: Runtimes;
   engineName: string;
   root: string;
   /** What the helper said about itself and the host. */
@@ -83,7 +85,16 @@ function version(): object {
   };
 }
 
-function info({ events, registry, images, registries, engineName, root, hello }: SystemApiParts): object {
+function info({
+  runtimes,
+  events,
+  registry,
+  images,
+  registries,
+  engineName,
+  root,
+  hello,
+}: SystemApiParts): object {
   const containers = registry.list();
   const count = (status: string) => containers.filter((container) => container.status === status).length;
   const cgroup = String(hello()['cgroup'] ?? '');
@@ -131,7 +142,7 @@ function info({ events, registry, images, registries, engineName, root, hello }:
     Name: hostname(),
     ServerVersion: engineVersion,
     DefaultRuntime: 'berth',
-    Runtimes: { berth: { path: 'berth-shim' } },
+    Runtimes: runtimes.list(),
     Swarm: { LocalNodeState: 'inactive' },
     LiveRestoreEnabled: true,
     SecurityOptions: ['name=seccomp,profile=builtin', 'name=userns', 'name=no-new-privileges'],

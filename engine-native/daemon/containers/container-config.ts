@@ -89,6 +89,8 @@ export interface HostConfig {
   DeviceCgroupRules?: string[];
   GroupAdd?: string[];
   CgroupnsMode?: string;
+  /** Another OCI runtime's name; left out or `berth`: the engine's own. */
+  Runtime?: string;
   MaskedPaths?: string[] | null;
   ReadonlyPaths?: string[] | null;
   Annotations?: Record<string, string>;

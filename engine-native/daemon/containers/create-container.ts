@@ -27,6 +27,7 @@ import { checkResources, parseDeviceRule } from './parse-resources.ts';
 import { mountsOf, planMounts } from './plan-mounts.ts';
 import { randomName } from './random-name.ts';
 import { type RemoveParts, removeContainer } from './remove-container.ts';
+import type { Runtimes } from './runtimes.ts';
 import { capabilitySet } from './security-defaults.ts';
 import { securityOptions } from './security-options.ts';
 import { signalNumber } from './signals.ts';
@@ -41,6 +42,7 @@ export interface CreateParts extends RemoveParts {
   events: Events;
   layers: LayerStore;
   volumes: VolumeStore;
+  runtimes: Runtimes;
 }
 
 /** What a container is made on when it is no image yet: a step of a build. */
@@ -137,6 +139,7 @@ function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts)
     });
   checkResources(hostConfig, cpus().length);
   securityOptions(hostConfig);
+  parts.runtimes.check({ config, hostConfig });
   for (const rule of hostConfig.DeviceCgroupRules ?? []) parseDeviceRule(rule);
   checkNamespaces(hostConfig, parts);
   if (hostConfig.UTSMode === 'host' && (config.Hostname !== '' || config.Domainname !== ''))

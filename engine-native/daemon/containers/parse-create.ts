@@ -8,7 +8,7 @@ import { parseHealthcheck } from './parse-health.ts';
 import { parseMountRequest } from './parse-mount-request.ts';
 import { parseDevice, parseResources, parseUlimits } from './parse-resources.ts';
 import { parseSize } from './parse-size.ts';
-import { checkRuntime } from './runtimes.ts';
+import { ownRuntime, plainRuntimeName } from './runtimes.ts';
 
 export interface CreateRequest {
   config: ContainerConfig;
@@ -67,7 +67,6 @@ function parseHostConfig(host: JsonFields): HostConfig {
     if (host.isGiven(name))
       throw new AppError('unsupported', `"HostConfig.${name}" is not supported by this engine`, { hint });
   }
-  checkRuntime(host.text('Runtime') ?? '');
   const isolation = host.text('Isolation') ?? '';
   if (!['', 'default'].includes(isolation))
     throw new AppError('bad_request', `invalid isolation '${isolation}': only 'default' exists on Linux`);
@@ -111,11 +110,17 @@ function parseHostConfig(host: JsonFields): HostConfig {
     MaskedPaths: host.texts('MaskedPaths') ?? null,
     ReadonlyPaths: host.texts('ReadonlyPaths') ?? null,
     Annotations: host.map('Annotations') ?? {},
+    ...runtimeOf(host),
     ConsoleSize: consoleSizeOf(host),
     ShmSize: shmSizeOf(host),
     OomScoreAdj: host.integer('OomScoreAdj') ?? 0,
     Ulimits: parseUlimits(host),
   };
+}
+
+function runtimeOf(host: JsonFields): { Runtime?: string } {
+  const name = plainRuntimeName(host.text('Runtime') ?? '');
+  return name === ownRuntime ? {} : { Runtime: name };
 }
 
 function consoleSizeOf(host: JsonFields): [number, number] {

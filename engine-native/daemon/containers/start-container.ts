@@ -35,6 +35,7 @@ import type { ContainerFinisher } from './finish-container.ts';
 import { devicesOf } from './host-devices.ts';
 import type { VolumePlace } from './mount-specs.ts';
 import { resolvConfOf } from './name-servers.ts';
+import type { Runtimes } from './runtimes.ts';
 
 export interface StartParts extends VolumeUseParts {
   helper: Helper;
@@ -44,6 +45,7 @@ export interface StartParts extends VolumeUseParts {
   files: ContainerFiles;
   finisher: ContainerFinisher;
   events: Events;
+  runtimes: Runtimes;
   cgroupOf: (id: string) => string;
 }
 
@@ -202,7 +204,7 @@ function specOf(
   const netOwner = join(hostConfig.NetworkMode);
   const [net, pid, ipc] = [netOwner, join(hostConfig.PidMode), join(hostConfig.IpcMode)];
   const uts = join(hostConfig.UTSMode);
-  return buildSpec(container.record, {
+  const spec = buildSpec(container.record, {
     runDir: files.runDir(container.id),
     stateDir: files.stateDir(container.id),
     cgroup: parts.cgroupOf(container.id),
@@ -222,6 +224,7 @@ function specOf(
     tty: container.tty,
     volumes,
   });
+  return parts.runtimes.apply(spec, hostConfig);
 }
 
 /** Whoever joins a container's processes is the same users on the host; create saw to that. */

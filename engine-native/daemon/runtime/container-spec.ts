@@ -135,6 +135,8 @@ export interface ContainerSpec {
   cgroup: string;
   cgroupns?: 'private' | 'host';
   resources: ResourceSpec;
+  /** Another OCI runtime that makes the container; `config` is its config.json but for what the shim adds. */
+  runtime?: { name: string; path: string; place: string; config: object };
   /** Without it the shim keeps nothing of what the container prints. */
   log?: { path: string; maxSize: number; maxFiles: number };
 }
