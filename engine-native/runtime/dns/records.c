@@ -169,7 +169,8 @@ struct records *records_parse(char *text, size_t len, struct err *err) {
     struct parser p = {.records = calloc(1, sizeof *p.records), .err = err};
     int failed = 0;
 
-    if (!p.records) {
+    if (!p.records || !text) {
+        free(p.records);
         free(text);
         (void)err_sys(err, ENOMEM, "cannot keep the records");
         return NULL;

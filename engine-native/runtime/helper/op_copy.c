@@ -300,7 +300,7 @@ static int fill(struct copy *c) {
 
 /* The next record's fields, in place. */
 static int next_entry(struct copy *c, struct entry *e) {
-    char *fields[FIELD_COUNT];
+    char *fields[FIELD_COUNT] = {NULL};
     for (;;) {
         size_t found = 0, at = c->in_start;
         while (found < FIELD_COUNT) {
@@ -343,7 +343,7 @@ static int unnamed_folder(void *context, int fd, const char *path, struct err *e
 
 static int copy_all(struct copy *c) {
     for (;;) {
-        struct entry e;
+        struct entry e = {.op = "", .source = "", .target = ""};
         if (next_entry(c, &e) < 0)
             return -1;
         if (strcmp(e.op, "end") == 0)

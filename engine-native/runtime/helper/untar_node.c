@@ -38,7 +38,8 @@ static int failed(const struct node *n, const char *what) {
 }
 
 static void entry_times(const struct tar_entry *entry, struct timespec times[2]) {
-    times[0] = times[1] = (struct timespec){.tv_sec = entry->mtime, .tv_nsec = entry->mtime_ns};
+    times[0] = (struct timespec){.tv_sec = entry->mtime, .tv_nsec = entry->mtime_ns};
+    times[1] = times[0];
 }
 
 static int set_opaque(const struct node *n, int dir, const char *name) {

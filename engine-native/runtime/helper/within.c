@@ -68,14 +68,14 @@ static int open_strict(int dir, const char *rest, int flags, const char *path, s
 int within_open_dir(const struct helper *helper, const char *path, struct err *err) {
     const char *rest;
     int dir = locate(helper, path, &rest, err);
-    return dir < 0 ? -1 : open_strict(dir, rest, O_RDONLY | O_DIRECTORY, path, err);
+    return dir < 0 || !rest ? -1 : open_strict(dir, rest, O_RDONLY | O_DIRECTORY, path, err);
 }
 
 int within_open_parent(const struct helper *helper, const char *path, const char **name, struct err *err) {
     const char *rest;
     char parent[PATH_MAX];
     int dir = locate(helper, path, &rest, err);
-    if (dir < 0)
+    if (dir < 0 || !rest)
         return -1;
     const char *slash = strrchr(rest, '/');
     if (slash && slash[1] == '\0')

@@ -24,6 +24,8 @@ static int send_message(int sock, struct sync_message *message, size_t len, cons
         msg.msg_control = &control;
         msg.msg_controllen = (socklen_t)CMSG_SPACE(message->fd_count * sizeof(int));
         struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+        if (!cmsg)
+            return -1; /* never: the room was made above */
         cmsg->cmsg_level = SOL_SOCKET;
         cmsg->cmsg_type = SCM_RIGHTS;
         cmsg->cmsg_len = (socklen_t)CMSG_LEN(message->fd_count * sizeof(int));
