@@ -19,3 +19,6 @@ export const builds: string[][] = [
   ['-s', '-C', runtime],
   ...(sanitized ? [['-s', '-C', runtime, 'SANITIZE=1', 'CC=gcc']] : []),
 ];
+
+/** Times that every limit of a wait is longer: an emulated machine (tests/vm) is some ten times slower than a real one. */
+export const slowness = Number(process.env['BERTH_TEST_SLOWNESS'] ?? 1);

@@ -9,12 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { EngineClient } from '@berth/clients/engine-client.ts';
 import type { CreateContainer } from '@berth/clients/engine-types.ts';
-import { guestProgram, nativeDir } from './config.ts';
+import { guestProgram, nativeDir, slowness } from './config.ts';
 import { makeTar } from './make-tar.ts';
 
 const repository = resolve(import.meta.dirname, '../..');
 const daemonMain = join(repository, 'engine-native/daemon/main.ts');
-const readyLimitMs = 10_000; // an engine that does not come up must fail the test, not hang it
+const readyLimitMs = 10_000 * slowness; // an engine that does not come up must fail the test, not hang it
 
 export interface CliResult {
   code: number;
@@ -142,7 +142,7 @@ export class TestEngine {
   async docker(args: string[], input?: string): Promise<CliResult> {
     const options = {
       env: { PATH: process.env['PATH'], HOME: this.dir, DOCKER_HOST: `unix://${this.socketPath}` },
-      timeout: 30_000,
+      timeout: 30_000 * slowness,
     };
     const work = promisify(execFile)('docker', args, options);
     work.child.stdin?.on('error', () => {}); // a command that needs no input may end before it is given any
@@ -174,7 +174,7 @@ export class TestEngine {
   /** Fails when anything of this engine is left, and removes its folders. */
   async checkClean(): Promise<void> {
     this.client.close();
-    for (let round = 0; round < 100 && this.leftovers().length > 0; round++) await sleep(20);
+    for (let round = 0; round < 100 * slowness && this.leftovers().length > 0; round++) await sleep(20);
     const leftovers = this.leftovers();
     rmSync(this.dir, { recursive: true, force: true });
     rmSync(this.run, { recursive: true, force: true });
@@ -264,9 +264,9 @@ export async function eventually(
   holds: () => Promise<boolean>,
   limitMs = 10_000,
 ): Promise<void> {
-  const deadline = Date.now() + limitMs;
+  const deadline = Date.now() + limitMs * slowness;
   while (!(await holds())) {
-    if (Date.now() > deadline) assert.fail(`not within ${limitMs} ms: ${claim}`);
+    if (Date.now() > deadline) assert.fail(`not within ${limitMs * slowness} ms: ${claim}`);
     await sleep(20);
   }
 }

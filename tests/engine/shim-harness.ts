@@ -20,7 +20,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nativeDir } from './config.ts';
+import { nativeDir, slowness } from './config.ts';
 
 export const shimPath = path.join(nativeDir, 'berth-shim');
 
@@ -70,10 +70,10 @@ export class ShimConnection {
   }
 
   private async until(done: () => boolean, timeoutMs: number): Promise<void> {
-    const deadline = Date.now() + timeoutMs;
+    const deadline = Date.now() + timeoutMs * slowness;
     while (!done()) {
       const left = deadline - Date.now();
-      if (left <= 0) throw new Error(`no answer within ${timeoutMs} ms`);
+      if (left <= 0) throw new Error(`no answer within ${timeoutMs * slowness} ms`);
       await Promise.race([
         new Promise<void>((resolve) => (this.wake = resolve)),
         sleep(left, undefined, { ref: false }),
@@ -209,7 +209,7 @@ export class Container {
 
   /** Waits for the end: the exit record. */
   async finished(timeoutMs = 10000): Promise<Json> {
-    const deadline = Date.now() + timeoutMs;
+    const deadline = Date.now() + timeoutMs * slowness;
     while (!existsSync(`${this.stateDir}/exit.json`)) {
       if (Date.now() > deadline) throw new Error('the container did not end');
       await sleep(5);
