@@ -3,13 +3,30 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { nativeDir } from './config.ts';
 import { type CliResult, eventually, TestEngine } from './engine-harness.ts';
 
 let engine: TestEngine;
 const isV1 = existsSync('/sys/fs/cgroup/memory');
 
+/** A run by a runtime that never comes back takes its whole limit: it is begun first and looked at last. */
+let hanging: Promise<CliResult>;
+
 before(async () => {
-  engine = await TestEngine.start('brun');
+  engine = new TestEngine('brun');
+  const runtime = (name: string, text: string) => {
+    const path = join(engine.dir, name);
+    writeFileSync(path, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    return `${name}=${path}`;
+  };
+  engine.settings['BERTH_ENGINE_RUNTIMES'] = [
+    runtime('broken', 'echo "the moon is in the way" >&2; exit 1'),
+    runtime('hanging', 'exec sleep 60'),
+    `ours=${join(nativeDir, 'berth-runtime')}`,
+  ].join();
+  await engine.startDaemon();
+  await engine.makeImage();
+  hanging = engine.docker(['run', '--rm', '--runtime', 'hanging', ...guest(['id'])]);
 });
 
 after(async () => {
@@ -52,9 +69,10 @@ function isInGroup(pid: string, id: string): boolean {
 }
 
 for (const runtime of ['runc', 'crun']) {
-  const skip = isInstalled(runtime)
-    ? false
-    : `"${runtime}" is missing: install it (apt-get install ${runtime})`;
+  const skip =
+    runtime === 'ours' || isInstalled(runtime)
+      ? false
+      : `"${runtime}" is missing: install it (apt-get install ${runtime})`;
 
   describe(`a container made by ${runtime}`, { skip }, () => {
     const run = (flags: string[], ...steps: string[][]) =>
@@ -115,6 +133,7 @@ for (const runtime of ['runc', 'crun']) {
       const id = await start(['-m', '32m'], ['memory', '100']);
       assert.equal((await docker('wait', id)).trim(), '137');
       assert.equal(await docker('inspect', '-f', '{{.State.OOMKilled}}', id), 'true\n');
+      await docker('rm', id);
     });
 
     test('has the network, its ports and its names, and shares namespaces', async () => {
@@ -227,38 +246,26 @@ for (const runtime of ['runc', 'crun']) {
       );
       await docker('rm', '-f', id);
     });
-
-    test('outlives the daemon, and ends with its shim', async () => {
-      const id = await start([], ['sleep', '60000']);
-      await engine.stopDaemon('SIGKILL');
-      await engine.startDaemon();
-      assert.equal(
-        await docker('inspect', '-f', '{{.State.Status}} {{.HostConfig.Runtime}}', id),
-        `running ${runtime}\n`,
-      );
-      assert.equal((await engine.docker(['exec', id, '/guest', 'say', 'still'])).stdout, 'still\n');
-      const pid = Number(await docker('inspect', '-f', '{{.State.Pid}}', id));
-      await engine.stopDaemon('SIGKILL'); // nobody but the shim's own guard is left to end it
-      process.kill(shimOf(id), 'SIGKILL');
-      await eventually('its process ends', async () => !existsSync(`/proc/${pid}/root/guest`));
-      await engine.startDaemon();
-      assert.equal(
-        await docker('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', id),
-        'exited 137\n',
-      );
-      await docker('rm', id);
-    });
   });
 }
 
 test('info lists the runtimes that are there', async () => {
   const { stdout } = await engine.docker(['info', '-f', '{{json .Runtimes}}']);
   const names = Object.keys(JSON.parse(stdout) as object);
-  assert.deepEqual(
-    names.filter((name) => name === 'berth' || isInstalled(name)),
-    names,
-  );
+  for (const name of ['berth', 'ours', 'hanging']) assert.ok(names.includes(name), name);
   for (const runtime of ['runc', 'crun']) assert.equal(names.includes(runtime), isInstalled(runtime));
+});
+
+test('a runtime that fails or hangs ends the start with its words, and nothing is left', async () => {
+  const broken = await engine.docker(['run', '--rm', '--runtime', 'broken', ...guest(['id'])]);
+  assert.deepEqual([broken.code, broken.stdout], [125, '']);
+  assert.match(broken.stderr, /broken: the moon is in the way/);
+  const { code, stderr } = await hanging;
+  assert.equal(code, 125);
+  assert.match(stderr, /runtime "hanging" did not create the container in time/);
+  const left = (await engine.client.listContainers()).filter(({ State }) => State !== 'exited');
+  assert.deepEqual(left, []);
+  assert.deepEqual(engine.cgroupProcesses(), []);
 });
 
 test('a runtime that is not there is refused by name', async () => {
@@ -271,4 +278,37 @@ test('a runtime that is not there is refused by name', async () => {
       (await refused('--runtime', 'runc', '--init')).stderr,
       /--init is not supported with runtime "runc"/,
     );
+});
+
+test('the OCI runtime of the engine itself is driven like any other', async () => {
+  const shown = await engine.docker(['run', '--rm', '--runtime', 'ours', ...guest(['id'], ['exit', '4'])]);
+  assert.equal(shown.code, 4, shown.stderr);
+  assert.match(shown.stdout, /^uid=0 gid=0 /);
+  const missing = await engine.docker(['run', '--rm', '--runtime', 'ours', 'guest', '/nothing']);
+  assert.equal(missing.code, 127, missing.stderr);
+});
+
+test('containers of every runtime outlive the daemon, and end with their shim', async () => {
+  const started: { id: string; runtime: string; pid: number }[] = [];
+  for (const runtime of ['ours', 'runc', 'crun'].filter((one) => one === 'ours' || isInstalled(one))) {
+    const id = (await docker('run', '-d', '--runtime', runtime, ...guest(['sleep', '60000']))).trim();
+    const pid = Number(await docker('inspect', '-f', '{{.State.Pid}}', id));
+    started.push({ id, runtime, pid });
+  }
+  await engine.stopDaemon('SIGKILL');
+  await engine.startDaemon();
+  for (const { id, runtime } of started) {
+    const shown = await docker('inspect', '-f', '{{.State.Status}} {{.HostConfig.Runtime}}', id);
+    assert.equal(shown, `running ${runtime}\n`);
+    assert.equal(await docker('exec', id, '/guest', 'say', 'still'), 'still\n');
+  }
+  await engine.stopDaemon('SIGKILL'); // nobody but the shims' own guards is left to end them
+  for (const { id } of started) process.kill(shimOf(id), 'SIGKILL');
+  for (const { pid, runtime } of started)
+    await eventually(`${runtime}'s process ends`, async () => !existsSync(`/proc/${pid}/root/guest`));
+  await engine.startDaemon();
+  for (const { id } of started) {
+    assert.equal(await docker('inspect', '-f', '{{.State.Status}} {{.State.ExitCode}}', id), 'exited 137\n');
+    await docker('rm', id);
+  }
 });

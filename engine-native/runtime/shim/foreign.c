@@ -28,12 +28,13 @@
 #include "loop.h"
 #include "mounts.h"
 
-/* A start that hangs must end before the helper's own limit of 20 s, so that its error reaches the user. */
-#define START_MS 14000
+/* A start that hangs must end, its deletion included, before the helper's own limit of 20 s, so that its
+ * error reaches the user. */
+#define START_MS 12000
 /* An exec, a signal and the end keep the shim's loop waiting: long enough for a busy host, no longer. */
 #define EXEC_MS 10000
 #define KILL_MS 5000
-#define DELETE_MS 5000
+#define DELETE_MS 4000
 
 struct foreign {
     struct foreign_place place;
@@ -45,6 +46,7 @@ struct foreign {
 /* The container's stdio: ours, and what the runtime passes on. */
 struct ends {
     int in, out, err, console;
+    int heard; /* our end of err, not owned */
 };
 
 static void close_end(int *fd) {
@@ -83,7 +85,7 @@ static int open_ends(const struct process_spec *process, struct stdio *stdio, st
                      struct err *err) {
     int rc;
 
-    *ends = (struct ends){-1, -1, -1, -1};
+    *ends = (struct ends){-1, -1, -1, -1, -1};
     *stdio = (struct stdio){-1, -1, -1, process->tty};
     if (process->tty) {
         ends->console = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -94,6 +96,7 @@ static int open_ends(const struct process_spec *process, struct stdio *stdio, st
                  ? -1
                  : 0;
         make_nonblocking(stdio);
+        ends->heard = stdio->err;
     }
     return rc ? err_sys(err, errno, "cannot make a pipe") : 0;
 }
@@ -137,6 +140,7 @@ static int call(struct container *c, const char *const *args, const struct ends 
                                .in = ends ? ends->in : -1,
                                .out = ends ? ends->out : -1,
                                .err = ends ? ends->err : -1,
+                               .heard = ends ? ends->heard : -1,
                                .console = ends ? ends->console : -1,
                                .deadline_ms = deadline_ms};
 

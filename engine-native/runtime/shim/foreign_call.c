@@ -86,14 +86,15 @@ static enum err_code code_of(const char *message) {
     } known[] = {
         {"executable file not found", ERR_EXEC_NOT_FOUND}, /* runc: exec: "x": executable file not found */
         {"not found in $PATH", ERR_EXEC_NOT_FOUND},        /* crun: executable file `x` not found in $PATH */
-        {"exec format error", ERR_EXEC_NOT_EXECUTABLE},
+        {"not found in the image", ERR_EXEC_NOT_FOUND},    /* berth-runtime */
+        {"is not executable", ERR_EXEC_NOT_EXECUTABLE},    {"exec format error", ERR_EXEC_NOT_EXECUTABLE},
         {"Exec format error", ERR_EXEC_NOT_EXECUTABLE},
     };
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (strstr(message, known[i].words))
             return known[i].code;
-    if (strstr(message, "exec") && strstr(message, "no such file or directory"))
+    if (strstr(message, "exec") && strcasestr(message, "no such file or directory"))
         return ERR_EXEC_NOT_FOUND;
     if (strstr(message, "exec") && strcasestr(message, "permission denied"))
         return ERR_EXEC_NOT_EXECUTABLE;
@@ -109,6 +110,9 @@ static int explain(const struct foreign_call *call, int status, struct err *err)
     if (message[0] == '\0')
         foreign_last_error(log, foreign_place_read(call->place->dir, "errors", log, sizeof(log)), message,
                            sizeof(message));
+    ssize_t n = message[0] == '\0' && call->heard >= 0 ? read(call->heard, log, sizeof(log)) : 0;
+    if (n > 0)
+        foreign_last_error(log, (size_t)n, message, sizeof(message));
     if (message[0] != '\0')
         return err_set(err, code_of(message), "%s: %s", name, message);
     if (WIFEXITED(status) && WEXITSTATUS(status) >= 126)
