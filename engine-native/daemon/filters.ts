@@ -15,7 +15,7 @@ export function parseFilters(raw: string | null, known: string[]): Filters {
     throw new AppError('bad_request', '"filters" must be a JSON object');
   const filters: Filters = {};
   for (const [name, value] of Object.entries(parsed as Record<string, unknown>)) {
-    if (!known.includes(name)) throw new AppError('bad_request', `filter "${name}" does not exist`);
+    if (!known.includes(name)) throw new AppError('bad_request', `invalid filter '${name}'`);
     filters[name] = valuesOf(value);
   }
   return filters;

@@ -190,7 +190,7 @@ describe('names, codes and inspect', () => {
     const taken = await engine.docker(['create', '--name', 'mine', 'guest']);
     assert.match(
       taken.stderr,
-      new RegExp(`the container name "/mine" is already in use by container "${id}"`),
+      new RegExp(`Conflict. The container name "/mine" is already in use by container "${id}"`),
     );
     assert.equal((await engine.docker(['rename', 'mine', 'mine'])).code, 1);
     await docker('rename', 'mine', 'yours');

@@ -29,7 +29,7 @@ describe('containers', () => {
     const { State } = await engine.client.inspectContainer(id);
     assert.deepEqual([State.Status, State.ExitCode, State.OOMKilled], ['exited', 7, false]);
     await engine.client.removeContainer(id);
-    await assert.rejects(engine.client.inspectContainer(id), /no such container/);
+    await assert.rejects(engine.client.inspectContainer(id), /No such container/);
   });
 
   test('every start of an attached short-lived container shows all its output', async () => {

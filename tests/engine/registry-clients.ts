@@ -37,8 +37,10 @@ export async function run(
   args: string[],
   env: Record<string, string> = {},
   input = '',
+  limitMs = commandLimitMs,
 ): Promise<Ran> {
-  const options = { env: { PATH: process.env['PATH'] ?? '', ...env }, timeout: commandLimitMs };
+  const own = { PATH: process.env['PATH'] ?? '', ...env };
+  const options = { env: own, timeout: limitMs, killSignal: 'SIGKILL' as const }; // docker attach passes others on to the container
   const work = promisify(execFile)(program, args, options);
   work.child.stdin?.on('error', () => {}); // it may end without reading
   work.child.stdin?.end(input);

@@ -107,8 +107,8 @@ describe('identity and walls', () => {
     const { stdout } = await engine.docker(['exec', name, '/guest', 'id']);
     assert.equal(stdout, 'uid=0 gid=0 groups=0,77,1001\n');
     await engine.client.removeContainer(name, { force: true });
-    await refused(['--group-add', 'nope'], /unable to find group "nope": no matching entries/);
-    await refused(['-u', 'nope'], /unable to find user "nope": no matching entries/);
+    await refused(['--group-add', 'nope'], /unable to find group nope: no matching entries/);
+    await refused(['-u', 'nope'], /unable to find user nope: no matching entries/);
   });
 
   test('security options take walls away only when they say so', async () => {
@@ -174,8 +174,8 @@ describe('identity and walls', () => {
     await engine.client.removeContainer(owner, { force: true });
     assert.equal((await engine.client.waitContainer('guest-of')).exitCode, 137);
     await engine.docker(['rm', 'guest-of']);
-    await refused(['--pid', 'container:nobody'], /no such container "nobody"/);
-    await refused(['--network', 'container:nobody'], /no such container "nobody"/);
+    await refused(['--pid', 'container:nobody'], /No such container: nobody/);
+    await refused(['--network', 'container:nobody'], /No such container: nobody/);
   });
 
   test('shared IPC is shared memory too, of another container and of the host', async () => {

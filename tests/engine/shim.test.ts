@@ -108,16 +108,19 @@ describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }
     });
 
     it('says which command is missing, and which one cannot run', async () => {
-      assert.deepEqual(await refused(['nope']), ['exec_not_found', 'command "nope" not found in the image']);
+      assert.deepEqual(await refused(['nope']), [
+        'exec_not_found',
+        'exec: "nope": executable file not found in $PATH',
+      ]);
       assert.deepEqual(await refused(['nope'], { init: true }), [
         'exec_not_found',
-        'command "nope" not found in the image',
+        'exec: "nope": executable file not found in $PATH',
       ]);
       assert.deepEqual(await refused(['/bin/notes']), [
         'exec_not_executable',
-        '"/bin/notes" is not executable: permission denied',
+        'exec: "/bin/notes": permission denied',
       ]);
-      assert.deepEqual(await refused(['/bin']), ['exec_not_executable', '"/bin" is a directory']);
+      assert.deepEqual(await refused(['/bin']), ['exec_not_executable', 'exec: "/bin": is a directory']);
       assert.equal((await refused(['/bin/script']))[0], 'exec_not_executable');
       assert.deepEqual(await refused(['/bin/orphan']), [
         'exec_not_found',
@@ -129,7 +132,7 @@ describe('berth-shim', { skip: process.getuid?.() === 0 ? false : 'needs root' }
       const missing = await refused(guest('id'), {}, { user: 'bob' });
       assert.deepEqual(missing, [
         'image_user',
-        `unable to find user "bob": no matching entries in the image's passwd file`,
+        'unable to find user bob: no matching entries in passwd file',
       ]);
       assert.equal((await refused(guest('id'), {}, { user: '70000' }))[0], 'image_user');
     });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Container, WaitCondition } from '../containers/container.ts';
 import type { HostConfig } from '../containers/container-config.ts';
+import { checkContainerName } from '../containers/container-name.ts';
 import { type CreateParts, createContainer } from '../containers/create-container.ts';
 import { publishContainer } from '../containers/describe-event.ts';
 import { dropUnsupported } from '../containers/drop-unsupported.ts';
@@ -185,9 +186,7 @@ async function resize(container: Container, query: URLSearchParams, events: Even
 }
 
 function rename(container: Container, query: URLSearchParams, parts: ContainerApiParts): Reply {
-  const name = (query.get('name') ?? '').replace(/^\//, '');
-  if (!/^[a-zA-Z0-9][\w.-]{0,127}$/.test(name))
-    throw new AppError('bad_request', `"${name}" is not a container name`);
+  const name = checkContainerName(query.get('name') ?? '');
   const oldName = `/${container.record.name}`;
   parts.registry.rename(container, name);
   parts.files.save(container.record);

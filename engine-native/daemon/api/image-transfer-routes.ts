@@ -139,12 +139,7 @@ function imagesToPush(
     tag === undefined ? images.taggedAs(name) : images.taggedAs(name).filter((one) => one.tag === tag);
   if (found.length > 0) return found;
   const what = tag === undefined ? name : `${name}:${tag}`;
-  throw new AppError(
-    'not_found',
-    tag === undefined
-      ? `An image does not exist locally with the tag: ${what}`
-      : `tag does not exist: An image does not exist locally with the tag: ${what}`,
-  );
+  throw new AppError('not_found', `An image does not exist locally with the tag: ${what}`);
 }
 
 async function load({ request, response, query }: Call, parts: TransferApiParts): Promise<Reply> {

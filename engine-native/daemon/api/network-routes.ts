@@ -162,7 +162,7 @@ async function create({ request }: Call, { networks, events }: NetworkApiParts):
 
 async function remove(call: Call, parts: NetworkApiParts): Promise<Reply> {
   const record = find(param(call, 'id'), parts);
-  if (modes.includes(record.name))
+  if (['bridge', ...modes].includes(record.name))
     throw new AppError('forbidden', `${record.name} is a pre-defined network and cannot be removed`);
   await removeUnused(record, parts);
   return { status: 204 };

@@ -108,7 +108,7 @@ async function writePastLog(
 ): Promise<void> {
   if (container.record.hostConfig.LogConfig.Type === 'none') return;
   const query = { ...wholeLog, stdout: streams.stdout, stderr: streams.stderr };
-  const style = { tty: container.record.config.Tty, timestamps: false, details: '' };
+  const style = { tty: container.record.config.Tty, timestamps: false, details: undefined };
   const never = new Promise(() => {});
   const { signal } = new AbortController();
   for await (const chunk of logChunks(files.logPath(container.id), query, style, never, signal))
@@ -121,9 +121,10 @@ function attachOptions(
 ): { tty: boolean; streams: AttachStreams } {
   const { Tty, OpenStdin, StdinOnce } = container.record.config;
   if (container.status === 'paused')
-    throw new AppError('conflict', `container "${container.record.name}" is paused`, {
-      hint: 'unpause it first',
-    });
+    throw new AppError(
+      'conflict',
+      `container ${container.record.name} is paused, unpause the container before attach`,
+    );
   const streams = {
     stdin: isSet(query, 'stdin') && OpenStdin,
     stdout: isSet(query, 'stdout'),
@@ -261,7 +262,7 @@ async function sendLogs(call: Call, { registry, files }: StreamParts): Promise<R
   const style = {
     tty: Tty,
     timestamps: isSet(query, 'timestamps'),
-    details: isSet(query, 'details') ? logDetails(container) : '',
+    details: isSet(query, 'details') ? logDetails(container) : undefined,
   };
   const signal = clientGone(response);
   response.writeHead(200, { 'Content-Type': Tty ? rawStream : multiplexedStream });

@@ -109,6 +109,8 @@ class Build {
     const { output, options } = this.#request;
     if (options.cacheFrom.length > 0)
       await output.text('[Warning] --cache-from changes nothing: steps are found by their content\n');
+    for (const [index, arg] of this.#file.globalArgs.entries())
+      await output.text(`Step ${index + 1}/${this.#steps} : ${arg.text}\n`);
     await this.#runAll(needed);
     const { state } = await this.#stage(this.#target);
     const image = await this.#finish(state);
@@ -124,6 +126,7 @@ class Build {
     const baseOf = (stage: Stage) => this.#globals.expand(stage.from.image, [], stage.from.line);
     const needed = neededStages(this.#file.stages, this.#target, baseOf);
     const logs = this.#request.output.arrange(needed.length);
+    this.#steps = this.#file.globalArgs.length;
     for (const [index, stage] of needed.entries()) {
       const log = logs[index];
       if (log) this.#logs.set(stage, log);

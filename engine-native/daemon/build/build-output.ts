@@ -25,7 +25,7 @@ export class BuildOutput {
   }
 
   get hasBegun(): boolean {
-    return this.#response.headersSent;
+    return this.#response.headersSent || this.#withheld !== '';
   }
 
   /** Stages in the order in which they are read. */

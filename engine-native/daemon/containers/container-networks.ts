@@ -157,6 +157,11 @@ export function linkEntries(container: Container, registry: ContainerRegistry): 
   return [...needed, ...wished].flatMap(({ link, must }) => {
     const [target = '', alias = target] = link.replace(/^\//, '').split(':');
     const other = registry.find(target);
+    if (must && !other)
+      throw new AppError(
+        'bad_request',
+        `could not get container for ${target}: No such container: ${target}`,
+      );
     if (must && !other?.isRunning)
       throw new AppError(
         'conflict',

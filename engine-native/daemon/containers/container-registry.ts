@@ -17,12 +17,13 @@ export class ContainerRegistry {
     if (holder)
       throw new AppError(
         'conflict',
-        `the container name "/${name}" is already in use by container "${holder.id}"`,
-        { hint: 'remove or rename that container, or choose another name' },
+        `Conflict. The container name "/${name}" is already in use by container "${holder.id}". You have to remove (or rename) that container to be able to reuse that name.`,
       );
   }
 
   rename(container: Container, name: string): void {
+    if (name === container.record.name)
+      throw new AppError('bad_request', 'Renaming a container with the same name as its current name');
     this.checkFree(name);
     this.#byName.delete(container.record.name);
     container.record.name = name;
@@ -52,7 +53,7 @@ export class ContainerRegistry {
 
   get(nameOrId: string): Container {
     const container = this.find(nameOrId);
-    if (!container) throw new AppError('not_found', `no such container "${nameOrId}"`);
+    if (!container) throw new AppError('not_found', `No such container: ${nameOrId}`);
     return container;
   }
 }

@@ -60,8 +60,7 @@ export class Container {
 
   /** The living shim; `conflict` when the container does not run. */
   runningShim(): Shim {
-    if (!this.shim || !this.isRunning)
-      throw new AppError('conflict', `container "${this.record.name}" is not running`);
+    if (!this.shim || !this.isRunning) throw new AppError('conflict', `container ${this.id} is not running`);
     return this.shim;
   }
 

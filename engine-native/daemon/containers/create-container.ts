@@ -15,6 +15,7 @@ import { resourcesOf } from './build-spec.ts';
 import { Container } from './container.ts';
 import { type ContainerRecord, freshLife } from './container-config.ts';
 import type { ContainerFiles } from './container-files.ts';
+import { checkContainerName } from './container-name.ts';
 import { checkNetworks } from './container-networks.ts';
 import type { ContainerRegistry } from './container-registry.ts';
 import { publishContainer } from './describe-event.ts';
@@ -76,7 +77,7 @@ function register(
   root?: RootOfContainer,
 ): Container {
   const { images, registry, files, events } = parts;
-  const chosenName = name === '' ? freeName(registry) : checkName(name);
+  const chosenName = name === '' ? freeName(registry) : checkContainerName(name);
   registry.checkFree(chosenName);
   const { id: imageId, layers, defaults } = root ?? rootOf(images.get(request.config.Image));
   const config = mergeImageConfig(request.config, defaults);
@@ -127,7 +128,10 @@ function rootOf({ id, config }: Image): RootOfContainer {
 function checkRequest({ config, hostConfig }: CreateRequest, parts: CreateParts): void {
   joinedBy(hostConfig.NetworkMode, parts.registry);
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/'))
-    throw new AppError('bad_request', `working directory "${config.WorkingDir}" is not an absolute path`);
+    throw new AppError(
+      'bad_request',
+      `the working directory '${config.WorkingDir}' is invalid, it needs to be an absolute path`,
+    );
   if (config.Hostname !== '' && !/^\w[\w.-]{0,62}$/.test(config.Hostname))
     throw new AppError('bad_request', `"${config.Hostname}" is not a hostname`, {
       hint: 'use at most 63 letters, digits, dots and dashes',
@@ -169,14 +173,6 @@ function usernsBase(
   if (!owner) return userns.take(config.Labels[usernsLabel]);
   if (owner.record.usernsBase !== null) userns.adopt(owner.record.usernsBase);
   return owner.record.usernsBase;
-}
-
-function checkName(raw: string): string {
-  const name = raw.replace(/^\//, '');
-  if (/^[a-zA-Z0-9][\w.-]{0,127}$/.test(name)) return name;
-  throw new AppError('bad_request', `"${raw}" is not a container name`, {
-    hint: 'use letters, digits, dots, dashes and underscores',
-  });
 }
 
 function freeName(registry: ContainerRegistry): string {

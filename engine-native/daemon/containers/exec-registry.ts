@@ -47,9 +47,10 @@ export class ExecRegistry {
   create(container: Container, body: unknown): Exec {
     container.runningShim();
     if (container.status === 'paused')
-      throw new AppError('conflict', `container "${container.record.name}" is paused`, {
-        hint: 'unpause it first',
-      });
+      throw new AppError(
+        'conflict',
+        `container ${container.record.name} is paused, unpause the container before exec`,
+      );
     const fields = new JsonFields(body);
     const args = fields.command('Cmd') ?? [];
     if (args.length === 0) throw new AppError('bad_request', 'no exec command specified');

@@ -42,6 +42,6 @@ export function joinedBy(mode: string, registry: ContainerRegistry): Container |
   const name = mode.slice('container:'.length);
   const owner = registry.find(name);
   // Not 404: docker run would take that for a missing image and pull it.
-  if (!owner) throw new AppError('bad_request', `no such container "${name}" to join`);
+  if (!owner) throw new AppError('bad_request', `No such container: ${name}`);
   return owner;
 }

@@ -113,7 +113,7 @@ function parseHostConfig(host: JsonFields): HostConfig {
     ...runtimeOf(host),
     ConsoleSize: consoleSizeOf(host),
     ShmSize: shmSizeOf(host),
-    OomScoreAdj: host.integer('OomScoreAdj') ?? 0,
+    OomScoreAdj: oomScoreOf(host),
     Ulimits: parseUlimits(host),
   };
 }
@@ -160,4 +160,10 @@ export function parseRestartPolicy(policy: JsonFields | undefined): HostConfig['
 export function diskQuotaBytes(storageOpt: Record<string, string>): number {
   const size = storageOpt['size'];
   return size === undefined ? 0 : parseSize(size, 'StorageOpt.size');
+}
+
+function oomScoreOf(host: JsonFields): number {
+  const score = host.integer('OomScoreAdj') ?? 0;
+  if (score >= -1000 && score <= 1000) return score;
+  throw new AppError('bad_request', `Invalid value ${score}, range for oom score adj is [-1000, 1000]`);
 }

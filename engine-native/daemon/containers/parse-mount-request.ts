@@ -11,7 +11,7 @@ export function parseMountRequest(mount: JsonFields): MountRequest {
   if (type === undefined)
     throw new AppError(
       ['image', 'npipe', 'cluster'].includes(given) ? 'unsupported' : 'bad_request',
-      `invalid mount config: mount type "${given}" is not supported`,
+      `invalid mount config for type "${given}": mount type unknown`,
       { hint: 'use volume, bind or tmpfs' },
     );
   const request: MountRequest = {
@@ -29,6 +29,7 @@ export function parseMountRequest(mount: JsonFields): MountRequest {
 
 function checkSource({ Type, Source, Target, ReadOnly }: MountRequest): void {
   if (!Target.startsWith('/')) throw invalid(Type, `mount path "${Target}" must be absolute`);
+  if (Type === 'bind' && Source === '') throw invalid(Type, 'field Source must not be empty');
   if (Type === 'bind' && !Source.startsWith('/'))
     throw invalid(Type, `mount path "${Source}" must be absolute`);
   if (Type === 'tmpfs' && Source !== '') throw invalid(Type, 'field Source must not be specified');

@@ -26,9 +26,10 @@ export async function removeContainer(
 ): Promise<void> {
   const isActive = container.isRunning || container.status === 'restarting';
   if (isActive && !options.force)
-    throw new AppError('conflict', `container "${container.record.name}" is running`, {
-      hint: 'stop it first, or remove it with force',
-    });
+    throw new AppError(
+      'conflict',
+      `cannot remove container "/${container.record.name}": container is ${container.status}: stop the container before removing or force remove`,
+    );
   if (isActive) await killContainerNow(container, parts);
   await container.exclusive(async () => {
     if (container.status === 'removing') return;

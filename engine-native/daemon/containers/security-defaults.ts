@@ -45,20 +45,20 @@ export const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys',
 /** The capability set of a create request, as Docker computes it: ALL in CapAdd or CapDrop first, single names after. */
 export function capabilitySet(capAdd: string[], capDrop: string[], privileged: boolean): string[] {
   if (privileged) return allCapabilities;
-  const add = capAdd.map(capabilityName);
-  const drop = capDrop.map(capabilityName);
+  const add = capAdd.map((raw) => capabilityName(raw, 'CapAdd'));
+  const drop = capDrop.map((raw) => capabilityName(raw, 'CapDrop'));
   if (add.includes('ALL')) return allCapabilities.filter((name) => !drop.includes(name));
   if (drop.includes('ALL')) return [...new Set(add)].sort();
   const kept = defaultCapabilities.filter((name) => !drop.includes(name));
   return [...new Set([...kept, ...add])].sort();
 }
 
-function capabilityName(raw: string): string {
+function capabilityName(raw: string, field: 'CapAdd' | 'CapDrop'): string {
   const upper = raw.toUpperCase();
   if (upper === 'ALL' || upper === 'CAP_ALL') return 'ALL';
   const name = upper.startsWith('CAP_') ? upper : `CAP_${upper}`;
   if (!allCapabilities.includes(name))
-    throw new AppError('bad_request', `capability "${raw}" does not exist`);
+    throw new AppError('bad_request', `invalid ${field}: unknown capability: "${name}"`);
   return name;
 }
 

@@ -110,8 +110,12 @@ function isOnNetwork({ record, endpoints }: Container, value: string): boolean {
   return value.length >= 12 && endpoints.some(({ networkId }) => networkId.startsWith(value));
 }
 
+/** By the port of the host, as Docker does: that of the container is what "expose" asks for. */
 function publishedPorts({ PortBindings }: HostConfig): Record<string, unknown> {
-  return PortBindings ?? {};
+  const ports = Object.entries(PortBindings ?? {}).flatMap(([port, bindings]) =>
+    bindings.map(({ HostPort }) => `${HostPort}/${port.split('/')[1] ?? 'tcp'}`),
+  );
+  return Object.fromEntries(ports.map((port) => [port, true]));
 }
 
 /** `80`, `80/tcp`, `8000-8080/udp` against ports written as `80/tcp`. */

@@ -9,7 +9,7 @@ export function signalNumber(raw: string): number {
   if (/^\d+$/.test(raw)) {
     const number = Number(raw);
     if (number >= 1 && number <= realtimeMax) return number;
-    throw new AppError('bad_request', `signal "${raw}" does not exist`);
+    throw new AppError('bad_request', `the linux daemon does not support signal ${raw}`);
   }
   const upper = raw.toUpperCase();
   const name = upper.startsWith('SIG') ? upper : `SIG${upper}`;
@@ -21,7 +21,7 @@ export function signalNumber(raw: string): number {
   }
   const number = (constants.signals as Record<string, number | undefined>)[name];
   if (number === undefined)
-    throw new AppError('bad_request', `signal "${raw}" does not exist`, {
+    throw new AppError('bad_request', `invalid signal: ${raw}`, {
       hint: 'use a name such as SIGTERM',
     });
   return number;

@@ -181,11 +181,12 @@ function writeEtcFiles(container: Container, { files, registry }: StartParts): v
   if (hostConfig.NetworkMode.startsWith('container:')) return;
   const isHost = hostConfig.NetworkMode === 'host';
   const name = config.Hostname || hostname();
+  const names = config.Domainname === '' ? [name] : [`${name}.${config.Domainname}`, name];
   const gateway = gatewayEndpoint(container.endpoints) ?? container.endpoints[0];
   const extra = parseExtraHosts(hostConfig.ExtraHosts, gateway?.gateway ?? '127.0.0.1');
   const links = linkEntries(container, registry);
   files.writeEtc(container.id, {
-    hosts: isHost ? readText('/etc/hosts') : hostsText(name, ownAddresses(container), [...extra, ...links]),
+    hosts: isHost ? readText('/etc/hosts') : hostsText(names, ownAddresses(container), [...extra, ...links]),
     hostname: name,
     resolv: resolvConfOf(container),
   });

@@ -56,7 +56,11 @@ export async function killContainerNow(container: Container, parts: StopParts): 
 
 export async function signalContainer(container: Container, signal: string, parts: StopParts): Promise<void> {
   const number = signalNumber(signal);
-  container.runningShim();
+  if (!container.isRunning)
+    throw new AppError(
+      'conflict',
+      `cannot kill container: ${container.record.name}: container ${container.id} is not running`,
+    );
   const isFinal =
     number === signalNumber('SIGKILL') || signal === (container.record.config.StopSignal || 'SIGTERM');
   if (isFinal) markStopped(container, parts);
@@ -76,7 +80,7 @@ function publishKill(container: Container, { events }: StopParts, signal: number
 export async function pauseContainer(container: Container, events: Events): Promise<void> {
   const shim = container.runningShim();
   if (container.status === 'paused')
-    throw new AppError('conflict', `container "${container.record.name}" is paused already`);
+    throw new AppError('conflict', `container ${container.id} is already paused`);
   await shim.pause();
   container.status = 'paused';
   publishContainer(events, container, 'pause');
@@ -84,7 +88,7 @@ export async function pauseContainer(container: Container, events: Events): Prom
 
 export async function unpauseContainer(container: Container, events: Events): Promise<void> {
   if (container.status !== 'paused')
-    throw new AppError('conflict', `container "${container.record.name}" is not paused`);
+    throw new AppError('conflict', `container ${container.id} is not paused`);
   await resume(container);
   publishContainer(events, container, 'unpause');
 }

@@ -7,7 +7,8 @@ export interface LogStyle {
   tty: boolean;
   timestamps: boolean;
   /** "a=1,b=2 " in front of each line; "" = none. */
-  details: string;
+  /** Undefined when nobody asked for them; a line begins with a blank when there are none. */
+  details: string | undefined;
 }
 
 /** Log options that name labels and variables to show with --details, as the json-file driver reads them. */
@@ -31,7 +32,7 @@ export function logDetails({ record }: Container): string {
 }
 
 export function logBytes({ tty, timestamps, details }: LogStyle): (record: LogRecord) => Buffer {
-  const detailed = details === '' ? '' : `${details} `;
+  const detailed = details === undefined ? '' : `${details} `;
   return ({ log, stream, time }) => {
     const payload = Buffer.from(timestamps ? `${time} ${detailed}${log}` : `${detailed}${log}`);
     return tty ? payload : frameOf(stream, payload);

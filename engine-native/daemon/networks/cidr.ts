@@ -24,7 +24,8 @@ export function sizeOf({ prefix }: Cidr): number {
 export function parseCidr(text: string): Cidr {
   const [address = '', length = ''] = text.split('/');
   const prefix = Number(length);
-  if (!/^\d{1,2}$/.test(length) || prefix > 32) throw new AppError('bad_request', `"${text}" is not a cidr`);
+  if (!/^\d{1,2}$/.test(length) || prefix > 32)
+    throw new AppError('bad_request', `invalid CIDR address: ${text}`);
   const size = 2 ** (32 - prefix);
   return { base: Math.floor(parseIp(address) / size) * size, prefix };
 }

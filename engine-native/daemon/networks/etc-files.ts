@@ -7,15 +7,20 @@ export interface HostsEntry {
   names: string[];
 }
 
-export function hostsText(hostname: string, addresses: string[], extra: HostsEntry[]): string {
-  const own = addresses.map((address) => ({ address, names: [hostname] }));
+/** `names` are the container's own, the longest first. */
+export function hostsText(names: string[], addresses: string[], extra: HostsEntry[]): string {
+  const own = addresses.map((address) => ({ address, names }));
   const entries: HostsEntry[] = [
     { address: '127.0.0.1', names: ['localhost'] },
     { address: '::1', names: ['localhost', 'ip6-localhost', 'ip6-loopback'] },
+    { address: 'fe00::0', names: ['ip6-localnet'] },
+    { address: 'ff00::0', names: ['ip6-mcastprefix'] },
+    { address: 'ff02::1', names: ['ip6-allnodes'] },
+    { address: 'ff02::2', names: ['ip6-allrouters'] },
     ...extra,
     ...own,
   ];
-  return entries.map(({ address: ip, names }) => `${ip}\t${names.join(' ')}\n`).join('');
+  return entries.map((entry) => `${entry.address}\t${entry.names.join(' ')}\n`).join('');
 }
 
 /** `name:address`; `host-gateway` stands for the network's gateway. */

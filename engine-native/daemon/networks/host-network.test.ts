@@ -32,8 +32,8 @@ test('loopback name servers are left out, search and options stay', () => {
 test('hosts names the container itself last and extra hosts before it', () => {
   const extra = parseExtraHosts(['db:10.0.0.9', 'host.internal:host-gateway'], '10.1.0.1');
   assert.equal(
-    hostsText('web', ['10.1.0.5'], extra),
-    '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n10.0.0.9\tdb\n10.1.0.1\thost.internal\n10.1.0.5\tweb\n',
+    hostsText(['web'], ['10.1.0.5'], extra),
+    '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\nff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n10.0.0.9\tdb\n10.1.0.1\thost.internal\n10.1.0.5\tweb\n',
   );
   assert.throws(() => parseExtraHosts(['db'], undefined), /malformed/);
   assert.throws(() => parseExtraHosts(['db:1.2.3.4\n6.6.6.6 evil'], undefined), /malformed/);

@@ -44,7 +44,8 @@ export function formatIp6(value: bigint): string {
 export function parseCidr6(text: string): Cidr6 {
   const [address = '', length = ''] = text.split('/');
   const prefix = Number(length);
-  if (!/^\d{1,3}$/.test(length) || prefix > 128) throw new AppError('bad_request', `"${text}" is not a cidr`);
+  if (!/^\d{1,3}$/.test(length) || prefix > 128)
+    throw new AppError('bad_request', `invalid CIDR address: ${text}`);
   const host = 128n - BigInt(prefix);
   return { base: (parseIp6(address) >> host) << host, prefix };
 }

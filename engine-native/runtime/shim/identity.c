@@ -138,6 +138,13 @@ static bool is_member(struct field members, struct field name) {
     return false;
 }
 
+static void add_group(struct identity *identity, gid_t gid) {
+    for (size_t i = 0; i < (size_t)identity->group_count; i++)
+        if (identity->groups[i] == gid)
+            return;
+    identity->groups[identity->group_count++] = gid;
+}
+
 static void add_supplementary(const char *groups, struct field name, struct identity *identity) {
     struct field f[4];
     uint32_t gid;
@@ -146,12 +153,12 @@ static void add_supplementary(const char *groups, struct field name, struct iden
     for (int n; groups && (n = next_line(&cursor, f, 4)) >= 0;)
         if (n == 4 && identity->group_count < IDENTITY_GROUPS_MAX && is_member(f[3], name) &&
             parse_id(f[2].text, f[2].len, &gid) && gid != identity->gid)
-            identity->groups[identity->group_count++] = gid;
+            add_group(identity, gid);
 }
 
 static int unknown_group(const char *group, struct err *err) {
     return err_set(err, ERR_IMAGE_USER,
-                   "unable to find group \"%s\": no matching entries in the image's group file", group);
+                   "unable to find group %s: no matching entries in group file", group);
 }
 
 int identity_resolve(int root_fd, const char *user, struct identity *identity, struct err *err) {
@@ -169,7 +176,7 @@ int identity_resolve(int root_fd, const char *user, struct identity *identity, s
     known = passwd && find_user(passwd, wanted, len, identity, &name);
     if (!known && !parse_id(wanted, len, &identity->uid))
         return err_set(err, ERR_IMAGE_USER,
-                       "unable to find user \"%.*s\": no matching entries in the image's passwd file",
+                       "unable to find user %.*s: no matching entries in passwd file",
                        (int)len, wanted);
     if (!known && identity->uid == 0)
         (void)snprintf(identity->home, sizeof(identity->home), "/root");
@@ -192,7 +199,7 @@ int identity_add_groups(int root_fd, char *const *groups, struct identity *ident
             return unknown_group(*groups, err);
         if (identity->group_count == IDENTITY_GROUPS_MAX)
             return err_set(err, ERR_IMAGE_USER, "more than %d groups", IDENTITY_GROUPS_MAX);
-        identity->groups[identity->group_count++] = gid;
+        add_group(identity, gid);
     }
     return 0;
 }

@@ -80,11 +80,13 @@ static int explain(const char *name, const char *path, int errnum, struct err *e
         if (stat(path, &st) == 0)
             return err_set(err, ERR_EXEC_NOT_FOUND, "\"%s\": its interpreter or loader is not in the image",
                            path);
-        return err_set(err, ERR_EXEC_NOT_FOUND, "command \"%s\" not found in the image", name);
+        if (strchr(name, '/'))
+            return err_set(err, ERR_EXEC_NOT_FOUND, "exec: \"%s\": no such file or directory", name);
+        return err_set(err, ERR_EXEC_NOT_FOUND, "exec: \"%s\": executable file not found in $PATH", name);
     case EACCES:
         if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-            return err_set(err, ERR_EXEC_NOT_EXECUTABLE, "\"%s\" is a directory", path);
-        return err_set(err, ERR_EXEC_NOT_EXECUTABLE, "\"%s\" is not executable: permission denied", path);
+            return err_set(err, ERR_EXEC_NOT_EXECUTABLE, "exec: \"%s\": is a directory", path);
+        return err_set(err, ERR_EXEC_NOT_EXECUTABLE, "exec: \"%s\": permission denied", path);
     case ENOEXEC:
         return err_set(
             err, ERR_EXEC_NOT_EXECUTABLE,

@@ -110,6 +110,7 @@ static void clear_volatile_mark(const struct spec *spec) {
 static int configure_overlay(int fs, const struct layers *layers, const struct spec *spec) {
     char path[64 + NAME_MAX];
 
+    (void)k_fsconfig(fs, FSCONFIG_SET_STRING, "source", "overlay"); /* what df shows */
     for (size_t i = 0; i < layers->lower_count; i++) {
         (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", layers->lower[i]);
         if (k_fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir+", path))

@@ -1,0 +1,37 @@
+// docker exec: further programs in a container that runs.
+import type { Step } from '../step.ts';
+
+export const exec: Step[] = [
+  { command: 'run -d --name host -e GREETING=moin guest /guest sleep 60000', out: '<id>\n' },
+  { command: 'exec host /guest say hi', out: 'hi\n', err: '' },
+  { command: 'exec host /guest complain oh', out: '', err: 'oh\n' },
+  { command: 'exec host /guest exit 4', code: 4, err: '' },
+  { command: 'exec host /guest raise 9', code: 137 },
+  { command: 'exec -i host /guest cat -', stdin: 'through\n', out: 'through\n' },
+  { command: 'exec host /guest cat -', stdin: 'not through\n', out: '' },
+  { command: 'exec host /guest env GREETING', out: 'GREETING=moin\n' },
+  { command: 'exec -e GREETING=servus host /guest env GREETING', out: 'GREETING=servus\n' },
+  {
+    command: 'exec --env-file $dir/exec-env host /guest env MORE',
+    files: { 'exec-env': 'MORE=yes\n' },
+    out: 'MORE=yes\n',
+  },
+  { command: 'exec -w /etc host /guest cwd', out: '/etc\n' },
+  { command: 'exec -w /nosuch host /guest cwd', code: 126 },
+  { command: 'exec -u app host /guest id', out: 'uid=1000 gid=1001 groups=1001\n' },
+  { command: 'exec -u 5:6 host /guest id', out: 'uid=5 gid=6 groups=6\n' },
+  { command: 'exec -u nobody host /guest id', code: 126 },
+  { command: 'exec -t host /guest tty', out: 'tty 1 /dev/pts/0 0x0 leader 1\n' },
+  { command: 'exec -it host /guest tty', code: 1, err: /the input device is not a TTY/ },
+  { command: 'exec -d host /guest sleep 10', out: '' },
+  { command: 'exec -d host /nosuch', code: 1, err: /\/nosuch.*no such file or directory/ },
+  { command: 'exec host nosuch', code: 127 },
+  { command: 'exec host /nosuch', code: 127 },
+  { command: 'exec host /etc/passwd', code: 126 },
+  { command: 'exec --privileged host /guest exit 0' },
+  { command: 'exec nosuch /guest id', code: 1, err: /No such container: nosuch/ },
+  { command: 'exec host', code: 1, err: /requires at least 2 arguments/ },
+  { command: 'stop -t 0 host', out: 'host\n' },
+  { command: 'exec host /guest id', when: 'stopped', code: 1, err: /[Cc]ontainer <id> is not running/ },
+  { command: 'rm host', out: 'host\n' },
+];
