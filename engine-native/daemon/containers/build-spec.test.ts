@@ -172,11 +172,11 @@ test('a container without a log leaves no path to write one to', () => {
 test('what would weaken the host or cannot be done is refused by name', () => {
   const refused: [object, RegExp][] = [
     [{ Sysctls: { 'kernel.panic': '1' } }, /sysctl "kernel.panic"/],
-    [{ CapAdd: ['FLY'] }, /capability "FLY"/],
+    [{ CapAdd: ['FLY'] }, /unknown capability: "CAP_FLY"/],
     [{ SecurityOpt: ['seccomp=/profile.json'] }, /is not JSON/],
     [{ Binds: ['a/b:/data'] }, /invalid characters for a local volume name/],
     [{ PortBindings: { 'web/tcp': [] } }, /invalid port specification/],
-    [{ Mounts: [{ Type: 'image', Target: '/x' }] }, /mount type "image"/],
+    [{ Mounts: [{ Type: 'image', Target: '/x' }] }, /for type "image": mount type unknown/],
     [{ LogConfig: { Type: 'syslog' } }, /log driver "syslog"/],
     [{ RestartPolicy: { Name: 'sometimes' } }, /unknown policy 'sometimes'/],
     [{ Memory: 'much' }, /"HostConfig.Memory" must be a whole number/],
