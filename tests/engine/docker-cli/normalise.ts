@@ -13,8 +13,10 @@ const rules: [RegExp, string][] = [
   [/ $/gm, ''],
 ];
 
-export function normalise(text: string, dir: string): string {
-  return rules.reduce((result, [what, by]) => result.replace(what, by), text.replaceAll(dir, '$dir'));
+/** `dir` and `ports` are what stood for $dir and $port in the command. */
+export function normalise(text: string, dir: string, ports: string): string {
+  const own = text.replaceAll(dir, '$dir').replaceAll(new RegExp(`\\b${ports}(?=\\d\\b)`, 'g'), '$$port');
+  return rules.reduce((result, [what, by]) => result.replace(what, by), own);
 }
 
 /** The names of everything in a JSON document, with the kind of its value, sorted: its shape. */

@@ -8,7 +8,7 @@ export interface Exchange {
 }
 
 export interface Step {
-  /** As a shell would be given it, with 'single quotes'; $dir is a folder of the engine's own. Each command occurs once. */
+  /** As a shell would be given it, with 'single quotes'; $dir is a folder of the engine's own, $port0 to $port9 are free ports. Each command occurs once. */
   command: string;
   /** Told beside a command that occurs again, so that the two have names of their own. */
   when?: string;

@@ -6,6 +6,8 @@ import { type Ran, run } from '../registry-clients.ts';
 import { normalise } from './normalise.ts';
 import { type Exchange, nameOf, type Step, words } from './step.ts';
 
+/** Ports of this run alone are $port0 to $port9: other runs may be under way on this machine. */
+const ports = String(4500 + (process.pid % 200));
 const commandLimitMs = 20_000; // a command that hangs must fail its step, not the walk
 
 export interface Engine {
@@ -41,12 +43,13 @@ async function take(engine: Engine, files: string, step: Step): Promise<Said> {
     mkdirSync(join(files, name, '..'), { recursive: true });
     writeFileSync(join(files, name), text);
   }
-  const args = words(step.command.replaceAll('$dir', files));
+  const args = words(step.command.replaceAll('$dir', files).replaceAll('$port', ports));
   const ran = step.terminal
     ? await runInTerminal(engine, args, step.terminal)
     : await run('docker', args, environment(engine), step.stdin ?? '', commandLimitMs);
-  const tidy = (text: string) => normalise(step.tidy && ran.code === 0 ? step.tidy(text) : text, files);
-  return { code: ran.code, out: tidy(ran.stdout), err: normalise(ran.stderr, files) };
+  const tidy = (text: string) =>
+    normalise(step.tidy && ran.code === 0 ? step.tidy(text) : text, files, ports);
+  return { code: ran.code, out: tidy(ran.stdout), err: normalise(ran.stderr, files, ports) };
 }
 
 export function environment(engine: Engine): Record<string, string> {

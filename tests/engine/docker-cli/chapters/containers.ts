@@ -7,7 +7,7 @@ const events = "events --since 1h --until 0s --filter container=box --format '{{
 export const containers: Step[] = [
   {
     command:
-      'create --name box --label tier=web -p 127.0.0.1:47123:80 --restart on-failure:2 guest /guest signal',
+      'create --name box --label tier=web -p 127.0.0.1:$port3:80 --restart on-failure:2 guest /guest signal',
     out: '<id>\n',
   },
   {
@@ -30,13 +30,13 @@ export const containers: Step[] = [
   { command: 'inspect box', when: 'running', tidy: shape },
   {
     command: "inspect -f '{{json .NetworkSettings.Ports}}' box",
-    out: '{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"47123"}]}\n',
+    out: '{"80/tcp":[{"HostIp":"127.0.0.1","HostPort":"$port3"}]}\n',
   },
   { command: 'inspect --size box', when: 'size', tidy: (text) => String(/"SizeRw": 0,/.test(text)) },
   {
     command: 'ps',
     when: 'one',
-    out: /guest "\/guest signal" <while> Up <while> 127\.0\.0\.1:<port>->80\/tcp box\n/,
+    out: /guest "\/guest signal" <while> Up <while> 127\.0\.0\.1:\$port3->80\/tcp box\n/,
   },
   { command: 'ps -q --no-trunc', out: '<id>\n' },
   {
@@ -46,11 +46,11 @@ export const containers: Step[] = [
   },
   { command: 'ps --filter label=tier=web -q', out: '<short id>\n' },
   { command: 'ps --filter publish=80 -q', out: '' },
-  { command: 'ps --filter publish=47123 -q', out: '<short id>\n' },
+  { command: 'ps --filter publish=$port3 -q', out: '<short id>\n' },
   { command: 'ps --filter expose=80 -q', out: '<short id>\n' },
   { command: 'ps --filter colour=red', code: 1, err: /invalid filter 'colour'/ },
-  { command: 'port box', out: '80/tcp -> 127.0.0.1:<port>\n' },
-  { command: 'port box 80/tcp', out: '127.0.0.1:<port>\n' },
+  { command: 'port box', out: '80/tcp -> 127.0.0.1:$port3\n' },
+  { command: 'port box 80/tcp', out: '127.0.0.1:$port3\n' },
   { command: 'port box 81', code: 1, err: "Error: No public port '81' published for box\n" },
   {
     command: 'top box -o pid,args',
@@ -98,6 +98,7 @@ export const containers: Step[] = [
   },
   { command: "ps -a --filter exited=0 --format '{{.Names}} {{.Status}}'", out: 'box Exited (0) <while>\n' },
 
+  { command: 'run --rm guest /guest sleep 1100', when: 'events are asked for up to the last whole second' },
   { command: events, out: /^container create$/m },
   { command: 'commit -m kept -a me box kept', out: 'sha256:<id>\n' },
   { command: 'rm box', out: 'box\n' },

@@ -67,18 +67,18 @@ export const networks: Step[] = [
   { command: 'rm -f server', out: 'server\n' },
   {
     command:
-      'run -d --name one -p 127.0.0.1:47200:80 -p 127.0.0.1:47201:81/udp --expose 90 guest /net listen 80 served',
+      'run -d --name one -p 127.0.0.1:$port0:80 -p 127.0.0.1:$port1:81/udp --expose 90 guest /net listen 80 served',
     out: '<id>\n',
   },
-  { command: 'port one', out: '80/tcp -> 127.0.0.1:<port>\n81/udp -> 127.0.0.1:<port>\n' },
+  { command: 'port one', out: '80/tcp -> 127.0.0.1:$port0\n81/udp -> 127.0.0.1:$port1\n' },
   {
     command: "ps --format '{{.Ports}}'",
-    out: '90/tcp, 127.0.0.1:<port>->80/tcp, 127.0.0.1:<port>->81/udp\n',
+    out: '90/tcp, 127.0.0.1:$port0->80/tcp, 127.0.0.1:$port1->81/udp\n',
   },
   {
-    command: 'run --name two -p 127.0.0.1:47200:80 guest',
+    command: 'run --name two -p 127.0.0.1:$port0:80 guest',
     code: 125,
-    err: /Bind for 127\.0\.0\.1:<port> failed: port is already allocated/,
+    err: /Bind for 127\.0\.0\.1:\$port0 failed: port is already allocated/,
   },
   { command: 'rm -f one two', out: 'one\ntwo\n' },
   { command: 'run -d --name any -P --expose 80 guest /net listen 80 served', out: '<id>\n' },
