@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../registry-clients.ts';
 
+const loopbackThen = 'ip link set lo up && exec "$@"'; // a new network namespace has none
 const readyLimitMs = 40_000; // it starts a containerd first, on a busy machine slowly
 const stopLimitMs = 15_000; // a daemon that does not end must not hang the tests
 
@@ -25,7 +26,7 @@ export class Dockerd {
       ...['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')],
       ...['--cgroup-parent', this.#groups, '--log-level', 'warn'],
     ];
-    this.#process = spawn('unshare', ['--net', '--mount', ...daemon], {
+    this.#process = spawn('unshare', ['--net', '--mount', 'sh', '-c', loopbackThen, 'sh', ...daemon], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.#process.stderr?.on('data', (chunk: Buffer) => {

@@ -29,7 +29,7 @@ export const build: Step[] = [
   {
     command: 'build -t built $dir/context',
     files: context,
-    out: /^Step 1\/13 : ARG base=guest\n(.|\n)*Successfully built <short id>\nSuccessfully tagged built:latest\n$/,
+    out: /^\s*Step 1\/13 : ARG base=guest\n(.|\n)*Successfully built <short id>\nSuccessfully tagged built:latest\n$/,
     tidy: (text) => text.replace(/^Sending build context.*$/gm, ''),
   },
   {

@@ -2,10 +2,13 @@
 import { shape } from '../normalise.ts';
 import type { Step } from '../step.ts';
 
+/** Which runtimes there are is the machine's business. */
+const withoutRuntimes = (text: string) => shape(text).replaceAll(/^\.Runtimes\..*\n/gm, '');
+
 export const system: Step[] = [
   { command: "version --format '{{.Server.Os}}/{{.Server.Arch}}'", out: 'linux/amd64\n' },
   { command: "version --format '{{json .Server}}'", tidy: shape },
-  { command: "info --format '{{json .}}'", tidy: shape },
+  { command: "info --format '{{json .}}'", tidy: withoutRuntimes },
   {
     command:
       "info --format '{{.OSType}} {{.Driver}} {{.LoggingDriver}} {{.Containers}} {{.Images}} {{.Swarm.LocalNodeState}}'",
