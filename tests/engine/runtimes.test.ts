@@ -1,6 +1,14 @@
 // Containers that another OCI runtime makes (`docker run --runtime runc`), through the real docker CLI: they are containers like any other.
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { nativeDir } from './config.ts';
@@ -94,6 +102,7 @@ for (const runtime of ['runc', 'crun']) {
       assert.match(shown, /^NoNewPrivs:\t1$/m);
       assert.match(shown, /^clone3: Function not implemented$/m);
       assert.doesNotMatch(shown, /^fd [3-9]/m);
+
       const map = await run([], ['cat', '/proc/self/uid_map']);
       assert.match(map, /^\s+0\s+[1-9]\d*\s+65536\n$/);
       const { stdout } = await failed(['--userns', 'host'], ...guest(['cat', '/proc/self/uid_map']));
@@ -223,6 +232,23 @@ for (const runtime of ['runc', 'crun']) {
       );
       assert.equal(echoed.stdout, 'typed');
       assert.match(await run(['-t'], ['tty']), /^tty 1 \/dev\/\S+ \d+x\d+ leader 1\r\n$/);
+    });
+
+    test('leaves the devices of the host as they are', async () => {
+      const states = () =>
+        ['/dev/null', '/dev/zero', '/dev/full'].map((path) => {
+          const { uid, gid, mode } = statSync(path);
+          return { path, uid, gid, mode };
+        });
+      const before = states();
+      for (const flags of [[], ['-t'], ['-u', 'app'], ['--userns', 'host', '-u', 'app']])
+        assert.match(await run(['--device', '/dev/full', ...flags], ['stat', '/dev/full']), /rdev 1:7/);
+      const id = await start([], ['sleep', '60000']);
+      for (const flags of [[], ['-t'], ['-u', 'app'], ['-d']])
+        await docker('exec', ...flags, id, '/guest', 'id');
+      await docker('kill', '-s', 'TERM', id);
+      await docker('rm', '-f', id);
+      assert.deepEqual(states(), before);
     });
 
     test('runs further programs inside', async () => {

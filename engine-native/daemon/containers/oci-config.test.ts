@@ -94,7 +94,7 @@ test('a container of its own becomes a whole config, with what the shim prepares
           { allow: true, type: 'c', major: 5, access: 'r' },
         ],
       },
-      devices: [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229 }],
+      devices: [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 0, gid: 0 }],
       sysctl: { 'net.core.somaxconn': '9' },
       maskedPaths: ['/proc/kcore'],
       readonlyPaths: ['/proc/sys'],

@@ -33,14 +33,19 @@ static int listen_for_console(const struct foreign_call *call) {
            listen(call->console, 1);
 }
 
+/* Never the host's /dev/null: crun gives its stdio to the container's user, who would own it on the host
+ * then. An input that has ended is as good. */
 static int install_stdio(const struct foreign_call *call) {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int ended[2] = {-1, -1};
     int errors = open("errors", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    struct launch_stdio stdio = {.in = call->in < 0 ? null : call->in,
-                                 .out = call->out < 0 ? null : call->out,
-                                 .err = call->err < 0 ? errors : call->err};
     struct err ignored = {0};
 
+    if (errors < 0 || pipe2(ended, O_CLOEXEC))
+        return -1;
+    (void)close(ended[1]);
+    struct launch_stdio stdio = {.in = call->in < 0 ? ended[0] : call->in,
+                                 .out = call->out < 0 ? errors : call->out,
+                                 .err = call->err < 0 ? errors : call->err};
     return launch_install_stdio(&stdio, &ignored);
 }
 

@@ -13,7 +13,7 @@ struct foreign_call {
     const struct spec *spec;
     const struct foreign_place *place;
     const char *const *args; /* behind the global options, ended by NULL */
-    int in, out, err;        /* the container's stdio; -1: /dev/null, and stderr into the place's "errors" */
+    int in, out, err;        /* the container's stdio; -1: no input, and output into the place's "errors" */
     int heard;               /* the other end of `err`: a runtime without a log complains there; -1: none */
     const int *joined;       /* FOREIGN_JOINED namespaces of other containers to be in, -1: none */
     int console;             /* a unix socket to listen on at the place's "console"; -1: none */
