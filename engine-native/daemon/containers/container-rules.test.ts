@@ -48,7 +48,8 @@ test('restart policies mean what Docker users expect', () => {
 
 test('signals by name and number', () => {
   assert.deepEqual(['SIGTERM', 'term', '9', 'SIGRTMIN+3', 'RTMAX-1'].map(signalNumber), [15, 15, 9, 37, 63]);
-  for (const wrong of ['SIGNOPE', '0', '65', '']) assert.throws(() => signalNumber(wrong), /invalid signal|does not support signal/);
+  for (const wrong of ['SIGNOPE', '0', '65', ''])
+    assert.throws(() => signalNumber(wrong), /invalid signal|does not support signal/);
 });
 
 test('sizes in the units people write', () => {

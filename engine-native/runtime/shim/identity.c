@@ -157,8 +157,7 @@ static void add_supplementary(const char *groups, struct field name, struct iden
 }
 
 static int unknown_group(const char *group, struct err *err) {
-    return err_set(err, ERR_IMAGE_USER,
-                   "unable to find group %s: no matching entries in group file", group);
+    return err_set(err, ERR_IMAGE_USER, "unable to find group %s: no matching entries in group file", group);
 }
 
 int identity_resolve(int root_fd, const char *user, struct identity *identity, struct err *err) {
@@ -175,8 +174,7 @@ int identity_resolve(int root_fd, const char *user, struct identity *identity, s
         len = 1;
     known = passwd && find_user(passwd, wanted, len, identity, &name);
     if (!known && !parse_id(wanted, len, &identity->uid))
-        return err_set(err, ERR_IMAGE_USER,
-                       "unable to find user %.*s: no matching entries in passwd file",
+        return err_set(err, ERR_IMAGE_USER, "unable to find user %.*s: no matching entries in passwd file",
                        (int)len, wanted);
     if (!known && identity->uid == 0)
         (void)snprintf(identity->home, sizeof(identity->home), "/root");
