@@ -48,7 +48,7 @@ describe('every command of the docker CLI says and returns what it has to', () =
 
 test('what Docker says otherwise is a list of judged differences', { skip: noDockerd }, () => {
   const { differences } = parse(readFileSync(join(import.meta.dirname, 'DIFFERENCES.md'), 'utf8'));
-  const complaints = compareWithList(findDifferences(theirs ?? new Map(), ours), differences);
+  const complaints = compareWithList(findDifferences(theirs ?? new Map<string, Said>(), ours), differences);
   assert.equal(complaints.join('\n\n'), '', 'judge them with write-differences.ts');
 });
 
