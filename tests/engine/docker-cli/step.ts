@@ -19,7 +19,7 @@ export interface Step {
   stdin?: string;
   /** Files of $dir, by name, that are there before the command. */
   files?: Record<string, string>;
-  /** Only for Berth: what Docker says to it is chance, or another machine's business. */
+  /** Only for Berth: what Docker says to it is chance or this machine's business, or takes the 15 s in which it looks for a plugin. */
   alone?: boolean;
   /** Given a terminal instead of pipes. */
   terminal?: Exchange[];

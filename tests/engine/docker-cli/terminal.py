@@ -33,10 +33,9 @@ def main():
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
                 return -1, seen
-            if resized:  # the program may not have listened yet
+            if resized:  # whoever listens now learns of it, if not then
                 os.kill(pid, signal.SIGWINCH)
             continue
-        resized = False
         try:
             data = os.read(master, 65536)
         except OSError:  # the last program on the other side has ended

@@ -114,7 +114,7 @@ export const networks: Step[] = [
     code: 1,
     err: /operation is not permitted on predefined bridge network/,
   },
-  { command: 'network create -d nosuch x', code: 1, err: /nosuch/ },
+  { command: 'network create -d nosuch x', alone: true, code: 1, err: /nosuch/ },
   { command: 'network create --subnet word x', code: 1, err: /word/ },
   {
     command: 'network create --subnet 10.77.0.0/24 --gateway 10.78.0.1 x',

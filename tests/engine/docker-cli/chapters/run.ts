@@ -119,7 +119,7 @@ export const run: Step[] = [
   { command: 'run --rm --pull never nosuch', code: 125, err: /No such image: nosuch:latest/ },
   { command: 'run --rm --pull sometimes guest', code: 125, err: /invalid pull option/ },
   { command: 'run --rm --platform linux/amd64 guest /guest say amd', out: 'amd\n' },
-  { command: 'run --rm --runtime nosuch guest', code: 125, err: /nosuch/ },
+  { command: 'run --rm --runtime nosuch guest', alone: true, code: 125, err: /nosuch/ },
   { command: 'run -d --name left guest /guest nosuch', out: '<id>\n' },
   { command: 'wait left', out: '0\n' },
   { command: 'run -d --name never guest /nosuch', code: 127, out: '<id>\n' },

@@ -42,7 +42,7 @@ export const terminal: Step[] = [
     out: /got 2\n/,
   },
   {
-    command: 'run --rm -it guest /guest signal , sleep 500 , tty',
+    command: 'run --rm -it guest /guest signal , sleep 500 , sleep 500 , tty',
     terminal: [{ see: 'waiting', send: { rows: 40, columns: 120 } }],
     alone: true,
     out: 'waiting\ngot 28\ntty 1 /dev/pts/0 40x120 leader 1\n',

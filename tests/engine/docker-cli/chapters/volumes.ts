@@ -45,7 +45,7 @@ export const volumes: Step[] = [
   { command: 'volume rm data new', out: 'data\nnew\n' },
   { command: 'volume rm data', when: 'again', code: 1, err: /get data: no such volume/ },
   { command: 'volume rm -f data', out: 'data\n' },
-  { command: 'volume create -d nosuch x', code: 1, err: /nosuch/ },
+  { command: 'volume create -d nosuch x', alone: true, code: 1, err: /nosuch/ },
   { command: "volume create 'a b'", code: 1, err: /includes invalid characters for a local volume name/ },
   { command: 'volume create x', code: 1, err: /volume name is too short/ },
   { command: 'volume create -o type=tmpfs -o device=tmpfs -o o=size=1m memory', out: 'memory\n' },

@@ -110,7 +110,7 @@ export const wrongInput: Step[] = [
   { command: 'run --ipc nosuch guest', code: 125, err: /invalid IPC mode: nosuch/i },
   { command: 'run --pid nosuch guest', code: 125, err: /invalid PID mode/i },
   { command: 'run --link nosuch guest', code: 125, err: /nosuch/ },
-  { command: 'run --log-driver nosuch guest', code: 125, err: /nosuch/ },
+  { command: 'run --log-driver nosuch guest', alone: true, code: 125, err: /nosuch/ },
   {
     command: 'run --log-opt nosuch=1 guest',
     code: 125,
@@ -155,7 +155,7 @@ export const wrongInput: Step[] = [
   { command: 'update -m 1k signals', code: 1, err: /Minimum memory limit allowed is 6MB/ },
   { command: 'update --restart sometimes signals', code: 1, err: /invalid restart policy/ },
   { command: 'attach --detach-keys nosuch signals', code: 1 },
-  { command: 'stop -s NOSUCH signals', code: 1 },
+  { command: 'stop -t 0 -s NOSUCH signals', code: 1 },
   { command: 'rm -f signals', out: 'signals\n' },
   { command: 'container prune -f', when: 'what was created', tidy: () => '' },
 ];
