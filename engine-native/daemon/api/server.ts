@@ -9,8 +9,6 @@ import type { Logger } from '@berth/kit/logging.ts';
 import { connectUnix } from '../runtime/frame-connection.ts';
 import { compilePattern, type Matcher, type Reply, type Route, type UpgradeRoute } from './route.ts';
 
-const restLimitBytes = 256 * 1024; // a longer upload is not waited for
-const restLimitMs = 1000; // a client that stops in the middle gets its answer all the same
 export const apiVersion = '1.47';
 export const engineVersion = '0.1.0';
 const serverName = `Berth-Engine/${engineVersion} (linux)`;
@@ -99,7 +97,6 @@ export class ApiServer {
       }
       throw unknownRoute(method, path);
     } catch (error) {
-      await restOf(request);
       this.#fail(request, response, error);
     }
   }
@@ -138,21 +135,6 @@ export class ApiServer {
     // The connection stays open: a client that is still sending must be able to read why it was refused.
     send(response, { status, body: { message } });
   }
-}
-
-/** A client that is refused while it still sends a little tells its user of the broken pipe, not of the reason: it is let finish. */
-async function restOf(request: IncomingMessage): Promise<void> {
-  if (request.complete || request.destroyed) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, restLimitMs);
-  let bytes = 0;
-  request.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
-    if (bytes > restLimitBytes) resolve();
-  });
-  request.once('close', resolve).once('end', resolve);
-  await promise;
-  clearTimeout(timer);
 }
 
 function send(response: ServerResponse, reply: Reply): void {

@@ -33,6 +33,7 @@ export const runLimits: Step[] = [
   { command: 'run --rm --pids-limit 5 guest /guest fork 20', out: /^forked \d\n/ },
   { command: 'run --name big -m 8m guest /guest memory 64', code: 137 },
   {
+    alone: true,
     command: "inspect -f '{{.State.OOMKilled}} {{.State.ExitCode}} {{.State.Status}}' big",
     out: 'true 137 exited\n',
   },

@@ -37,7 +37,7 @@ export const streams: Step[] = [
   { command: 'cp $dir/folder shelf:/tmp/folder', files: { 'folder/in': 'in\n' }, out: '' },
   { command: 'exec shelf /guest cat /tmp/folder/in', out: 'in\n' },
   { command: 'cp $dir/folder/. shelf:/tmp', out: '' },
-  { command: 'cp $dir/folder shelf:/etc/passwd', code: 1 },
+  { command: 'cp $dir/folder shelf:/etc/passwd', alone: true, code: 1 },
   {
     command: 'cp $dir/note shelf:/none/here',
     code: 1,
