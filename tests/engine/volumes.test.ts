@@ -310,6 +310,13 @@ describe('mounts of a container', () => {
   });
 });
 
+test('the whole host can be shown, and a filesystem that cannot map owners says what to write instead', async () => {
+  assert.match(await guest('-v', '/:/host:ro', 'guest', '/guest', 'list', '/host/etc'), /\bpasswd\b/);
+  const { stderr } = await refused('run', '--rm', '-v', '/dev:/host:ro', 'guest', '/guest', 'id');
+  assert.match(stderr, /the filesystem of "\/dev" cannot map owners; bind it with the option "noidmap"/);
+  assert.match(await guest('-v', '/dev:/host:ro,noidmap', 'guest', '/guest', 'id'), /uid=0/);
+});
+
 test('a mount that the host makes below a bind is seen by a slave, not by a private one, and one that cannot be is refused', async () => {
   const dir = join(engine.dir, 'passed on');
   const sub = join(dir, 'sub');

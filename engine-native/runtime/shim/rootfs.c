@@ -42,12 +42,22 @@ static void close_layers(struct layers *layers) {
 }
 #define auto_layers __attribute__((cleanup(close_layers)))
 
+/* All of a tree, or, where a mount below the folder cannot be mapped (/proc below "/", a FUSE mount below a
+ * home), the folder's own filesystem: what cannot be mapped shows its owners as nobody. */
+static int map_owners(int fd, unsigned flags, int userns_fd) {
+    if (k_mount_setattr(fd, flags, MOUNT_ATTR_IDMAP, (uint64_t)userns_fd) == 0)
+        return 0;
+    if (errno != EINVAL || !(flags & AT_RECURSIVE))
+        return -1;
+    return k_mount_setattr(fd, 0, MOUNT_ATTR_IDMAP, (uint64_t)userns_fd);
+}
+
 static int open_tree_mapped(const char *path, int userns_fd, unsigned flags, struct err *err) {
     auto_close int fd = k_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | flags);
 
     if (fd < 0)
         return err_sys(err, errno, "cannot open \"%s\"", path);
-    if (userns_fd >= 0 && k_mount_setattr(fd, flags, MOUNT_ATTR_IDMAP, (uint64_t)userns_fd))
+    if (userns_fd >= 0 && map_owners(fd, flags, userns_fd))
         return err_sys_as(err, ERR_UNSUPPORTED, errno, "cannot map the owners of \"%s\" (idmapped mount)",
                           path);
     return steal_fd(&fd);
@@ -288,7 +298,13 @@ static int open_source(const struct mount_spec *mount, int userns_fd, struct err
     if (mount->subpath[0])
         return open_subpath(mount, userns_fd, err);
     unsigned recursive = mount->recursive ? AT_RECURSIVE : 0;
-    return open_tree_mapped(mount->source, mount->idmap ? userns_fd : -1, recursive, err);
+    int fd = open_tree_mapped(mount->source, mount->idmap ? userns_fd : -1, recursive, err);
+    if (fd < 0 && err->code == ERR_UNSUPPORTED)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "the filesystem of \"%s\" cannot map owners; bind it with the option \"noidmap\" to "
+                       "see it with its own",
+                       mount->source);
+    return fd;
 }
 
 int rootfs_open_bind(const struct mount_spec *mount, int userns_fd, struct err *err) {
