@@ -3,54 +3,80 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import type { TestEngine } from '../engine-harness.ts';
+import { before, describe, test } from 'node:test';
 import { chapters, steps } from './chapters.ts';
 import { compareWithList, findDifferences, parse } from './differences.ts';
-import type { Dockerd } from './dockerd.ts';
 import { noDockerd, startBerth, startDockerd } from './engines.ts';
 import { nameOf, type Step } from './step.ts';
 import { type Said, type Walked, walk } from './walker.ts';
 
-let engine: TestEngine | undefined;
-let daemon: Dockerd | undefined;
-let ours: Walked;
-let theirs: Walked | undefined;
-
-async function walkBerth(): Promise<void> {
-  const berth = await startBerth();
-  engine = berth.engine;
-  ours = await walk(berth.walked, steps);
+interface Round {
+  ours: Walked;
+  theirs: Walked | undefined;
 }
 
-async function walkDockerd(): Promise<void> {
-  const docker = await startDockerd();
-  daemon = docker.daemon;
-  theirs = await walk(docker.walked, steps, true);
+/** One, or two when the first one had complaints. What only one of two says was chance: a busy machine, a map that Go walks in any order. */
+const rounds: Round[] = [];
+
+async function walkBerth(): Promise<Walked> {
+  const { engine, walked } = await startBerth();
+  try {
+    return await walk(walked, steps);
+  } finally {
+    await engine.close();
+  }
+}
+
+async function walkDockerd(): Promise<Walked> {
+  const { daemon, walked } = await startDockerd();
+  try {
+    return await walk(walked, steps, true);
+  } finally {
+    await daemon.stop();
+  }
+}
+
+async function takeRound(): Promise<Round> {
+  const [ours, theirs] = await Promise.all([walkBerth(), noDockerd === false ? walkDockerd() : undefined]);
+  return { ours, theirs };
 }
 
 before(async () => {
-  await Promise.all([walkBerth(), noDockerd === false ? walkDockerd() : undefined]);
-});
-
-after(async () => {
-  await daemon?.stop();
-  await engine?.close();
+  rounds.push(await takeRound());
+  if (Object.keys(chapters).some((chapter) => wrongIn(chapter).length > 0) || unlisted().length > 0)
+    rounds.push(await takeRound());
 });
 
 describe('every command of the docker CLI says and returns what it has to', () => {
-  for (const [chapter, list] of Object.entries(chapters))
+  for (const chapter of Object.keys(chapters))
     test(chapter, () => {
-      const wrong = list.flatMap((step) => complaints(step, ours.get(nameOf(step))));
-      assert.deepEqual(wrong, []);
+      assert.deepEqual(wrongIn(chapter), []);
     });
 });
 
 test('what Docker says otherwise is a list of judged differences', { skip: noDockerd }, () => {
-  const { differences } = parse(readFileSync(join(import.meta.dirname, 'DIFFERENCES.md'), 'utf8'));
-  const complaints = compareWithList(findDifferences(theirs ?? new Map<string, Said>(), ours), differences);
-  assert.equal(complaints.join('\n\n'), '', 'judge them with write-differences.ts');
+  assert.equal(unlisted().join('\n\n'), '', 'judge them with write-differences.ts');
 });
+
+function wrongIn(chapter: string): string[] {
+  const list = chapters[chapter] ?? [];
+  return inEveryRound(({ ours }) => list.flatMap((step) => complaints(step, ours.get(nameOf(step)))));
+}
+
+function unlisted(): string[] {
+  if (noDockerd !== false) return [];
+  const { differences } = parse(readFileSync(join(import.meta.dirname, 'DIFFERENCES.md'), 'utf8'));
+  return inEveryRound(({ ours, theirs }) =>
+    compareWithList(findDifferences(theirs ?? new Map<string, Said>(), ours), differences),
+  );
+}
+
+/** The last round's complaints that every round has: the same step, whatever it said. */
+function inEveryRound(complaintsOf: (round: Round) => string[]): string[] {
+  const about = (complaint: string) => complaint.split('\n', 1)[0]?.split(': {"', 1)[0] ?? '';
+  const [last = [], ...earlier] = rounds.map(complaintsOf).toReversed();
+  return last.filter((one) => earlier.every((others) => others.some((other) => about(other) === about(one))));
+}
 
 function complaints(step: Step, said: Said | undefined): string[] {
   if (!said) return [`${nameOf(step)}: not taken`];
