@@ -19,12 +19,15 @@ const toRun = new Map([
   ['linux-libc-dev', '/usr/include/linux/types.h'],
   ['ca-certificates', '/etc/ssl/certs/ca-certificates.crt'],
   ['curl', 'curl'],
+  ['procps', 'ps'],
 ]);
 const toCheck = new Map([
   ['clang', 'clang'],
   ['clang-format', 'clang-format'],
   ['clang-tidy', 'clang-tidy'],
 ]);
+/** What only the tests start: the driver of a terminal. */
+const toTest = new Map([['python3', 'python3']]);
 const services = ['redis-server.service'];
 const policyFile = '/usr/sbin/policy-rc.d';
 
@@ -35,6 +38,7 @@ const policyFile = '/usr/sbin/policy-rc.d';
 export function missingPackages(purpose) {
   const wanted = new Map(toRun);
   if (purpose !== 'run') for (const [name, proof] of toCheck) wanted.set(name, proof);
+  if (purpose === 'test') for (const [name, proof] of toTest) wanted.set(name, proof);
   const missing = [...wanted].filter(([, proof]) => !isThere(proof)).map(([name]) => name);
   if (purpose === 'test' && !findCommand('docker')) missing.push(dockerPackage());
   if (purpose !== 'run' && !hasSanitizers()) missing.push('libclang-rt-dev');
