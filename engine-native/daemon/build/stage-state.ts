@@ -1,5 +1,5 @@
 // Where a stage of a build stands: layers, config and history so far, and the key of everything that led there. Data and pure functions.
-import { canonicalJson, digestOf, type ImageDefaults } from '../images/image-config.ts';
+import { canonicalJson, digestOf, type ImageDefaults, noDefaults } from '../images/image-config.ts';
 import type { Image } from '../images/image-store.ts';
 import { chainKey } from './step-cache.ts';
 
@@ -26,25 +26,10 @@ export interface StageState {
   hasOwnCmd: boolean;
 }
 
-const emptyConfig: ImageDefaults = {
-  User: '',
-  Env: [],
-  Cmd: null,
-  Entrypoint: null,
-  WorkingDir: '',
-  Labels: {},
-  StopSignal: '',
-  ExposedPorts: {},
-  Volumes: {},
-  OnBuild: [],
-  Shell: null,
-  Healthcheck: null,
-};
-
 export function scratchState(architecture: string, scope: string): StageState {
   return {
     layers: [],
-    config: { ...emptyConfig },
+    config: { ...noDefaults },
     history: [],
     architecture,
     os: 'linux',
@@ -59,7 +44,7 @@ export function scratchState(architecture: string, scope: string): StageState {
 export function imageState({ id, config }: Image, scope: string): StageState {
   return {
     layers: [...config.diffIds],
-    config: { ...emptyConfig, ...config.defaults },
+    config: { ...noDefaults, ...config.defaults },
     history: historyOf(config),
     architecture: config.architecture,
     os: config.os,

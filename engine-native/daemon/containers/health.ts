@@ -3,7 +3,6 @@
 import type { Logger } from '@berth/kit/logging.ts';
 import type { Events } from '../events.ts';
 import { startFailureText } from '../runtime/runtime-failure.ts';
-import { groupsOf, processEnv } from './build-spec.ts';
 import type { Container } from './container.ts';
 import type { Health, HealthConfig } from './container-config.ts';
 import type { ContainerFiles } from './container-files.ts';
@@ -95,21 +94,10 @@ export class HealthMonitors {
 }
 
 async function probeNow(container: Container, command: string[]): Promise<ProbeResult> {
-  const { config, hostConfig } = container.record;
+  const { config } = container.record;
   const limitMs = msOf(config.Healthcheck?.Timeout) || defaultMs.timeout;
-  const process = {
-    args: command,
-    env: processEnv(config.Env, config.Hostname, false),
-    cwd: config.WorkingDir || '/',
-    user: config.User,
-    ...groupsOf(hostConfig),
-    tty: false,
-    rows: 0,
-    cols: 0,
-    stdin: false,
-  };
   try {
-    return await runProbe(container.runningShim(), process, limitMs);
+    return await runProbe(container, command, limitMs);
   } catch (error) {
     return { exitCode: -1, output: startFailureText(error) };
   }

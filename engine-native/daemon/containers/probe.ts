@@ -1,7 +1,8 @@
-// One run of a health check's command inside a container, through its shim, with a limit on time and on output. Called by health.ts.
+// One run of a health check's command inside a container, through its shim, with a limit on time and on output. Called by health.ts and by the probes of pods.
 import type { Socket } from 'node:net';
 import type { ProcessSpec } from '../runtime/container-spec.ts';
-import type { Shim } from '../runtime/shim.ts';
+import { groupsOf, processEnv } from './build-spec.ts';
+import type { Container } from './container.ts';
 
 export interface ProbeResult {
   /** 0 is healthy; -1 when it did not end in time or could not be started. */
@@ -13,7 +14,14 @@ export interface ProbeResult {
 const maxOutputBytes = 4096;
 const sigkill = 9;
 
-export async function runProbe(shim: Shim, process: ProcessSpec, timeoutMs: number): Promise<ProbeResult> {
+/** Runs a command in a running container as its own user, in its own folder, with its own environment. */
+export async function runProbe(
+  container: Container,
+  command: string[],
+  timeoutMs: number,
+): Promise<ProbeResult> {
+  const shim = container.runningShim();
+  const process = processOf(container, command);
   const { pid, socket } = await shim.exec({ process, stdin: false, privileged: false, detach: false });
   const reader = new ProbeReader(socket);
   const { promise: late, resolve: giveUp } = Promise.withResolvers<undefined>();
@@ -81,4 +89,18 @@ function exitCodeOf(payload: Buffer): number {
   } catch {
     return -1;
   }
+}
+
+function processOf({ record: { config, hostConfig } }: Container, command: string[]): ProcessSpec {
+  return {
+    args: command,
+    env: processEnv(config.Env, config.Hostname, false),
+    cwd: config.WorkingDir || '/',
+    user: config.User,
+    ...groupsOf(hostConfig),
+    tty: false,
+    rows: 0,
+    cols: 0,
+    stdin: false,
+  };
 }

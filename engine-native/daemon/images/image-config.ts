@@ -20,6 +20,22 @@ export interface ImageDefaults {
   Healthcheck: Record<string, unknown> | null;
 }
 
+/** Of an image that says nothing. */
+export const noDefaults: Readonly<ImageDefaults> = {
+  User: '',
+  Env: [],
+  Cmd: null,
+  Entrypoint: null,
+  WorkingDir: '',
+  Labels: {},
+  StopSignal: '',
+  ExposedPorts: {},
+  Volumes: {},
+  OnBuild: [],
+  Shell: null,
+  Healthcheck: null,
+};
+
 export interface ImageConfig {
   architecture: string;
   os: string;

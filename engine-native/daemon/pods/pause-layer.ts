@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import type { RootOfContainer } from '../containers/create-container.ts';
+import { noDefaults } from '../images/image-config.ts';
 import type { LayerStore } from '../images/layer-store.ts';
 
 export async function pauseRoot(nativeDir: string, layers: LayerStore): Promise<RootOfContainer> {
@@ -12,23 +13,8 @@ export async function pauseRoot(nativeDir: string, layers: LayerStore): Promise<
     copyProgram(join(nativeDir, 'berth-pause'), join(root, 'pause'));
     return layers.adopt(root, 0); // the same program gives the same layer: one that is there is taken
   });
-  return { id: '', layers: [diffId], defaults: nothing };
+  return { id: '', layers: [diffId], defaults: { ...noDefaults } };
 }
-
-const nothing: RootOfContainer['defaults'] = {
-  User: '',
-  Env: [],
-  Cmd: null,
-  Entrypoint: null,
-  WorkingDir: '',
-  Labels: {},
-  StopSignal: '',
-  ExposedPorts: {},
-  Volumes: {},
-  OnBuild: [],
-  Shell: null,
-  Healthcheck: null,
-};
 
 function copyProgram(from: string, to: string): void {
   try {

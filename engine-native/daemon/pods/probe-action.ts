@@ -2,7 +2,6 @@
 // what is read. Called by container-prober.ts; must never throw for a probe that fails, nor go anywhere but to its own pod.
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import { connect } from 'node:net';
-import { groupsOf, processEnv } from '../containers/build-spec.ts';
 import type { Container } from '../containers/container.ts';
 import { type ProbeResult, runProbe } from '../containers/probe.ts';
 import { startFailureText } from '../runtime/runtime-failure.ts';
@@ -31,21 +30,9 @@ export async function execProbe(
   command: string[],
   timeoutMs: number,
 ): Promise<ProbeResult> {
-  const { config, hostConfig } = container.record;
-  const process = {
-    args: command,
-    env: processEnv(config.Env, config.Hostname, false),
-    cwd: config.WorkingDir || '/',
-    user: config.User,
-    ...groupsOf(hostConfig),
-    tty: false,
-    rows: 0,
-    cols: 0,
-    stdin: false,
-  };
   const { promise: late, resolve } = Promise.withResolvers<ProbeResult>();
   const timer = setTimeout(() => resolve(failed('the container did not answer')), timeoutMs + lateMs);
-  const run = runProbe(container.runningShim(), process, timeoutMs);
+  const run = runProbe(container, command, timeoutMs);
   run.catch(() => {}); // looked at by the race, or too late
   return Promise.race([run, late]).finally(() => clearTimeout(timer));
 }
