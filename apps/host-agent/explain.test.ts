@@ -95,12 +95,12 @@ test('an exit is told by its cause', () => {
 test('a refusal of the engine is sorted by what it says about the release', () => {
   assert.equal(startFailureOf(new AppError('unavailable', 'gone'), 'x'), undefined);
   assert.equal(startFailureOf(new AppError('not_found', 'No such image: x'), 'x')?.fatal, 'image_missing');
-  assert.equal(
-    startFailureOf(
-      new AppError('bad_request', 'command "/x" not found: executable file not found in $PATH'),
-      'x',
-    )?.fatal,
-    'command_not_found',
-  );
+  for (const words of [
+    'command "/x" not found: executable file not found in $PATH',
+    'exec: "/no/such/program": no such file or directory',
+    'exec: "/no/such/program": stat /no/such/program: no such file or directory: unknown',
+    'exec: "/app": permission denied',
+  ])
+    assert.equal(startFailureOf(new AppError('bad_request', words), 'x')?.fatal, 'command_not_found', words);
   assert.equal(startFailureOf(new AppError('internal', 'no cgroup'), 'x')?.fatal, 'other');
 });

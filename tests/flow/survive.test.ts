@@ -89,7 +89,8 @@ async function crashLikeAReboot(): Promise<void> {
   process.kill(status.pid, 'SIGKILL');
   for (const part of status.parts) if (part.pid) killQuietly(part.pid);
   for (const pid of processesNaming(runDir)) killQuietly(pid);
-  for (const id of readdirSync(containers)) {
+  // A name with a dot is a container that is being removed: its processes have ended.
+  for (const id of readdirSync(containers).filter((name) => !name.startsWith('.'))) {
     const state = JSON.parse(readFileSync(join(containers, id, 'state.json'), 'utf8')) as {
       pid?: number;
       shimPid?: number;
