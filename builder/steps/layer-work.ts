@@ -41,6 +41,8 @@ export interface StepRunner {
   sources: BuildSources;
   /** Where folders that outlive a build are kept. */
   cacheDir: string;
+  /** The same for layers that are everybody's. */
+  downloadsDir: string;
   buildId: string;
   /** Counts the output; ends the build when it is too much. */
   onBytes: (bytes: number) => void;

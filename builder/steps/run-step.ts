@@ -106,7 +106,7 @@ async function filesLayer(layer: RunLayer, work: LayerWork): Promise<string[]> {
   const blobs = await work.objects.read(oids, 256 * 1024 * 1024);
   const files = layer.files.map((path, index) => ({
     path: `app/${path}`,
-    mode: 0o644,
+    mode: work.tree.entries.get(path)?.kind === 'executable' ? 0o755 : 0o644,
     content: blobs[index]?.data ?? Buffer.alloc(0),
   }));
   const { uid, gid } = appUser;
@@ -115,11 +115,12 @@ async function filesLayer(layer: RunLayer, work: LayerWork): Promise<string[]> {
 }
 
 async function cacheBinds(layer: RunLayer, work: LayerWork): Promise<string[]> {
-  const owner = layer.scope === 'app' ? join('apps', work.appId) : 'platform';
+  const { cacheDir, downloadsDir } = work.runner;
+  const parent = layer.scope === 'app' ? join(cacheDir, 'apps', work.appId) : downloadsDir;
   const { uid, gid } = layer.user === 'app' ? appUser : { uid: 0, gid: 0 };
   const binds: string[] = [];
   for (const [name, target] of Object.entries(layer.caches)) {
-    const folder = join(work.runner.cacheDir, owner, name);
+    const folder = join(parent, name);
     await mkdir(folder, { recursive: true, mode: 0o755 });
     await chown(folder, uid, gid);
     binds.push(`${folder}:${target}`);
@@ -145,6 +146,22 @@ export function stepEnvironment(
     LANG: 'C.UTF-8',
   };
 }
+
+/** What belongs to a container alone, whatever a step keeps. The CA bundle is the machine's, mounted over the stack's. */
+const neverKept = [
+  '/app',
+  '/cache',
+  '/dev',
+  '/proc',
+  '/root',
+  '/run',
+  '/sys',
+  '/tmp',
+  '/etc/hosts',
+  '/etc/hostname',
+  '/etc/resolv.conf',
+  '/etc/ssl/certs/ca-certificates.crt',
+];
 
 /** Top-level folders of the stack; a step keeps what it wrote below one of them. */
 const topFolders = [
@@ -172,6 +189,7 @@ const topFolders = [
 ];
 
 export function leftOutPaths(layer: Pick<RunLayer, 'keep' | 'leaveOut'>): string[] {
+  if (layer.keep === '/') return [...neverKept, ...layer.leaveOut.map((path) => `/${path}`)];
   const kept = layer.keep.split('/')[1];
   const others = topFolders.filter((name) => name !== kept).map((name) => `/${name}`);
   return [...others, ...layer.leaveOut.map((path) => `${layer.keep}/${path}`)];

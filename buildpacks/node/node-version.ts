@@ -1,4 +1,5 @@
 // Which Node an app gets: what package.json, .nvmrc or .node-version ask for, the platform's own if that will do.
+import { npmVersions } from '@berth/builder/plan/npm-versions.ts';
 import type { PlanContext } from '@berth/builder/plan/plan.ts';
 import type { SourceTree } from '@berth/builder/source/source-tree.ts';
 import { AppError } from '@berth/kit/errors.ts';
@@ -43,7 +44,7 @@ export async function chooseNode(
     });
   if (wish.range !== 'latest' && semver.satisfies(platforms.version, wish.range))
     return { ...platforms, askedBy: wish.from };
-  const known = await context.listVersions(`node-linux-${context.arch}`);
+  const known = await context.listVersions(npmVersions(`node-linux-${context.arch}`, 'Node.js'));
   const released = known.filter((version) => semver.valid(version) && !semver.prerelease(version));
   const version =
     wish.range === 'latest'

@@ -17,11 +17,13 @@ import { makeStack } from '@berth/infra/stacks/make-stack.ts';
 import { createLogger } from '@berth/kit/logging.ts';
 import { runCommand, runCommandOk, startCommand } from '@berth/kit/run-command.ts';
 import { type FakeBuild, FakeController } from './fake-controller.ts';
+import { type Served, serve } from './serve.ts';
 
 /** Where `berth up` keeps the stack's archive: making it takes a minute and a mirror. */
 const stackCache = process.env['BERTH_TEST_STACKS'] ?? '/var/cache/berth/stacks';
 
-export type Files = Record<string, string | null>;
+/** Content by path; a script (`#!`) is made executable. */
+export type Files = Record<string, string | Buffer | null>;
 
 export interface BuildOptions {
   app?: string;
@@ -44,6 +46,8 @@ export interface Workbench {
     command: string,
     env?: Record<string, string>,
   ): Promise<{ exitCode: number; output: string }>;
+  /** Starts the web process of a succeeded build, as the platform would, and waits until it answers. */
+  serve(build: FakeBuild, env?: Record<string, string>): Promise<Served>;
   /** SIGKILL for the engine, and a new one. */
   killEngine(): Promise<void>;
   close(): Promise<void>;
@@ -110,6 +114,7 @@ export async function openWorkbench(
       buildCommit(shop, controller, folder, files, { ...options, number: ++count }),
     prepare: (files, options = {}) => addBuild(controller, folder, files, { ...options, number: ++count }),
     runIn: (image, command, env = {}) => runIn(engine, image, command, env),
+    serve: (build, env = {}) => serve(engine, build, env),
     killEngine: async () => {
       child.kill('SIGKILL');
       await once(child, 'exit');
@@ -196,7 +201,8 @@ export async function commitFiles(
   for (const [path, content] of Object.entries(files)) {
     if (content === null) continue;
     mkdirSync(dirname(join(work, path)), { recursive: true });
-    writeFileSync(join(work, path), content);
+    const isScript = content.slice(0, 2).toString() === '#!';
+    writeFileSync(join(work, path), content, { mode: isScript ? 0o755 : 0o644 });
   }
   const env = {
     PATH: '/usr/bin:/bin',

@@ -1,18 +1,19 @@
-// Lists the versions of an npm package through the ordinary npm client in a container; a list on disk is good for a day.
-// Used by plans that are asked for another Node than the platform's.
+// Asks a registry which versions there are, through its ordinary client in a container; a list on disk is good for a day.
+// Used by plans that are asked for another runtime than the one they would take by themselves.
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineClient } from '@berth/clients/engine-client.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import type { BuildLimits } from './config.ts';
 import { baseImageConfig } from './image.ts';
+import type { VersionList } from './plan/plan.ts';
 import type { BuildSources } from './sources.ts';
 import { discardContainer } from './steps/prepare-engine.ts';
 import { runContainer } from './steps/run-container.ts';
 
 const freshForMs = 24 * 60 * 60 * 1000;
 const prefix = '/opt/berth/toolbox';
-const packagePattern = /^[a-z0-9][a-z0-9._-]*$/;
+const listNamePattern = /^[a-z0-9][a-z0-9._-]*$/;
 
 export interface VersionLister {
   engine: EngineClient;
@@ -26,14 +27,14 @@ export interface VersionLister {
   signal: AbortSignal;
 }
 
-export async function listVersions(lister: VersionLister, packageName: string): Promise<string[]> {
-  if (!packagePattern.test(packageName))
-    throw new AppError('internal', `"${packageName}" is not a package name`);
-  const file = join(lister.dir, `${packageName}.json`);
+export async function listVersions(lister: VersionLister, list: VersionList): Promise<string[]> {
+  if (!listNamePattern.test(list.name))
+    throw new AppError('internal', `"${list.name}" is not a name of a list of versions`);
+  const file = join(lister.dir, `${list.name}.json`);
   const kept = readKept(file);
   if (kept && Date.now() - kept.at < freshForMs) return kept.versions;
   try {
-    const versions = await askRegistry(lister, packageName);
+    const versions = await askRegistry(lister, list);
     mkdirSync(lister.dir, { recursive: true });
     writeFileSync(file, JSON.stringify(versions));
     return versions;
@@ -53,7 +54,7 @@ function readKept(file: string): { at: number; versions: string[] } | undefined 
   }
 }
 
-async function askRegistry(lister: VersionLister, packageName: string): Promise<string[]> {
+async function askRegistry(lister: VersionLister, list: VersionList): Promise<string[]> {
   const { engine, sources, limits, arch, labels, signal } = lister;
   const image = await engine.makeImage({ config: baseImageConfig(arch), layers: await lister.layers() });
   let container: string | undefined;
@@ -63,11 +64,11 @@ async function askRegistry(lister: VersionLister, packageName: string): Promise<
       engine,
       {
         image,
-        script: 'npm view "$PACKAGE" versions --json 2>/tmp/errors || { cat /tmp/errors; exit 1; }',
+        script: list.script,
         user: 'root',
         env: {
           ...sources.env,
-          PACKAGE: packageName,
+          ...list.env,
           PATH: `${prefix}/bin:/usr/bin:/bin`,
           HOME: '/tmp',
           npm_config_update_notifier: 'false',
@@ -88,12 +89,11 @@ async function askRegistry(lister: VersionLister, packageName: string): Promise<
       },
     );
     if (end.exitCode !== 0)
-      throw new AppError('build_failed', 'the list of Node versions cannot be had from the registry', {
+      throw new AppError('build_failed', `the versions of ${list.of} cannot be had from the registry`, {
         detail: end.tail.slice(-1000),
         hint: 'check the network of the host and push again',
       });
-    const parsed: unknown = JSON.parse(lines.join('\n'));
-    return Array.isArray(parsed) ? parsed.filter((version) => typeof version === 'string') : [];
+    return list.parse(lines.join('\n'));
   } finally {
     await discardContainer(engine, container);
   }
