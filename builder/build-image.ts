@@ -1,166 +1,58 @@
-// From the tree to the image: detect, plan, look for an earlier image, make the layers, put them together. Called by run-build.ts, once an attempt.
+// From the tree to the image: who builds it (plan/choose-drivers.ts), then that builder. Called by run-build.ts, once an attempt.
 // Must never report the end of a build: that is run-build.ts's.
-import type { BuildResult, StartedBuild } from '@berth/contract/build.ts';
-import type { CurrentBuild, Workshop } from './current-build.ts';
-import { buildFromDockerfile, isDockerfileApp } from './dockerfile/build-from-dockerfile.ts';
-import { appImageConfig, appUser, webPort } from './image.ts';
-import { imageKey, varsDigest } from './keys.ts';
-import { detectDriver, findDriver } from './plan/drivers.ts';
-import type { BuildPlan, Driver } from './plan/plan.ts';
-import { readProcessTypes } from './plan/process-types.ts';
-import { printedTooMuch } from './report/printed-too-much.ts';
-import { reusableImage } from './reusable-image.ts';
+import type { BuildResult } from '@berth/contract/build.ts';
+import { AppError } from '@berth/kit/errors.ts';
+import { buildWithDrivers } from './build-with-drivers.ts';
+import type { BuildSource, CurrentBuild, Workshop } from './current-build.ts';
+import { buildFromDockerfile } from './dockerfile/build-from-dockerfile.ts';
+import { type Choice, chooseDrivers } from './plan/choose-drivers.ts';
 import { GitObjects } from './source/git-objects.ts';
 import { commitTime, readSourceTree } from './source/source-tree.ts';
-import type { LayerWork } from './steps/layer-work.ts';
-import { type MadeLayers, makeLayers, makeSeed } from './steps/make-layers.ts';
-import { runStack } from './steps/stack.ts';
-import { listVersions } from './versions.ts';
+
+type Builder = (shop: Workshop, current: CurrentBuild, source: BuildSource) => Promise<BuildResult>;
+
+/** Each kind of build by its entry; the choice tells which. */
+const builders: Readonly<Record<Choice['builder'], Builder>> = {
+  drivers: buildWithDrivers,
+  dockerfile: buildFromDockerfile,
+  classic: cannotYet('buildpacks by URL or from a folder', 'use names: berth help buildpacks:set'),
+  cnb: cannotYet('apps on a Cloud Native builder', 'go back to the default: berth stack:set debian-13'),
+};
 
 export async function buildImage(shop: Workshop, current: CurrentBuild): Promise<BuildResult> {
-  const { build, log, abort } = current;
+  const { build, log } = current;
   const objects = new GitObjects(build.repository, build.objectDirectories);
   try {
-    const [stack, tree, [commit]] = await Promise.all([
-      runStack(shop.engine),
+    const [tree, [commit]] = await Promise.all([
       readSourceTree(objects, build.tree),
       objects.read([build.commit], 16 * 1024 * 1024),
     ]);
-    if (isDockerfileApp(tree) && !(await findDriver(tree)))
-      return await buildFromDockerfile(shop, current, { tree, objects });
-    const { driver, label } = await detectDriver(tree);
-    log.step(`${label} app detected`.replace(/site app/, 'site'));
-    const work = layerWork(shop, current, {
-      stack,
+    const choice = await chooseDrivers(tree, { settings: build.settings, vars: build.buildVars });
+    log.step(chosen(choice));
+    return await builders[choice.builder](shop, current, {
       tree,
       objects,
       commitTime: commitTime(commit?.data ?? Buffer.alloc(0)),
+      choice,
+      configuration: [
+        build.settings.buildpacks,
+        build.settings.stack,
+        build.buildVars['BUILDPACK_URL'] ?? '',
+      ],
     });
-    const plan = await driver.plan(tree, planContext(shop, current, work));
-    const processTypes = await readProcessTypes(tree, plan.defaultProcessTypes);
-    const warnings = [...plan.warnings, ...tree.submodules.map((path) => `submodule "${path}" is left out`)];
-    for (const detail of plan.details) log.detail(detail);
-    for (const warning of warnings) log.warning(warning);
-    const key = keyOf(shop, build, driver, plan, stack.id);
-    const earlier = await reusableImage(shop, build, key);
-    if (earlier) {
-      log.step(`Using the image of build ${earlier.number} (same source)`);
-      return { ...earlier.result, reused: true, steps: [], warnings };
-    }
-    const made = await makeLayers(plan, work);
-    current.steps = made.steps;
-    const image = await assemble(shop, build, { plan, processTypes, made, work });
-    log.step(`Image ${image.slice(7, 19)} (${reusedLayers(plan, made)})`);
-    abort.signal.throwIfAborted();
-    return {
-      key,
-      image,
-      language: plan.language,
-      processTypes,
-      port: webPort,
-      user: appUser.name,
-      reused: false,
-      steps: made.steps,
-      warnings,
-    };
   } finally {
     objects.close();
   }
 }
 
-function layerWork(
-  shop: Workshop,
-  current: CurrentBuild,
-  parts: Pick<LayerWork, 'stack' | 'tree' | 'objects' | 'commitTime'>,
-): LayerWork {
-  const { build, log, abort } = current;
-  const { limits, dataDir, downloadsDir } = shop.config;
-  let printed = 0;
-  const onBytes = (bytes: number) => {
-    printed += bytes;
-    if (printed > limits.logBytes) abort.abort(printedTooMuch(limits.logBytes));
-  };
-  return {
-    ...parts,
-    engine: shop.engine,
-    records: shop.records,
-    platformNode: shop.platformNode,
-    runner: {
-      limits,
-      sources: shop.sources,
-      cacheDir: `${dataDir}/cache`,
-      downloadsDir,
-      buildId: build.id,
-      onBytes,
-    },
-    appId: build.appId,
-    vars: build.buildVars,
-    varsSecret: shop.varsSecret,
-    log,
-    signal: abort.signal,
-  };
+/** "Node.js app detected (package.json at the root)" */
+function chosen({ builder, detected }: Choice): string {
+  const { label, why } = detected;
+  if (builder === 'classic') return `Buildpacks: ${label} (${why})`;
+  if (builder === 'cnb') return `Cloud Native builder ${label}`;
+  return `${label} app detected (${why})`.replace('site app', 'site');
 }
 
-function planContext(
-  shop: Workshop,
-  { build, abort }: CurrentBuild,
-  work: LayerWork,
-): Parameters<Driver['plan']>[1] {
-  const { engine, sources, config, platformNode } = shop;
-  const layers = async () => {
-    const toolbox = await makeSeed({ id: 'toolbox', part: 'runtime', prefix: '/opt/berth/toolbox' }, work);
-    return [...work.stack.layers, toolbox.diffId];
-  };
-  const lister = {
-    engine,
-    dir: `${config.dataDir}/versions`,
-    sources,
-    limits: config.limits,
-    arch: platformNode.arch,
-    layers,
-    labels: { 'berth.build': build.id, 'berth.step': 'versions' },
-    signal: abort.signal,
-  };
-  return {
-    platformNode,
-    arch: platformNode.arch,
-    vars: build.buildVars,
-    listVersions: (list) => listVersions(lister, list),
-  };
-}
-
-function keyOf(
-  shop: Workshop,
-  build: StartedBuild,
-  driver: Driver,
-  plan: BuildPlan,
-  stackId: string,
-): string {
-  const vars = varsDigest(shop.varsSecret, build.buildVars, plan.varsMatter ? 'all' : 'none');
-  return imageKey({ tree: build.tree, stack: [stackId], driver, vars });
-}
-
-function assemble(
-  shop: Workshop,
-  build: StartedBuild,
-  parts: { plan: BuildPlan; processTypes: Record<string, string>; made: MadeLayers; work: LayerWork },
-): Promise<string> {
-  const { plan, processTypes, made, work } = parts;
-  const config = appImageConfig({
-    plan,
-    processTypes,
-    arch: shop.platformNode.arch,
-    commit: build.commit,
-    commitTime: work.commitTime,
-    appName: build.appName,
-  });
-  const inImage = new Set(plan.layers.filter((layer) => layer.inImage).map(({ id }) => id));
-  const own = made.layers.filter(({ id }) => inImage.has(id)).map(({ diffId }) => diffId);
-  return shop.engine.makeImage({ config, layers: [...work.stack.layers, ...own] });
-}
-
-function reusedLayers(plan: BuildPlan, made: MadeLayers): string {
-  const inImage = made.layers.filter((_, index) => plan.layers[index]?.inImage);
-  const reused = inImage.filter(({ cached }) => cached).length;
-  return `${reused} of ${inImage.length} layers reused`;
+function cannotYet(what: string, hint: string): Builder {
+  return () => Promise.reject(new AppError('invalid', `${what} cannot be built yet`, { hint }));
 }

@@ -5,8 +5,11 @@ import type { Logger } from '@berth/kit/logging.ts';
 import type { BuilderConfig } from './config.ts';
 import type { ControllerApi } from './controller-api.ts';
 import type { LayerRecords } from './layer-records.ts';
+import type { Choice } from './plan/choose-drivers.ts';
 import type { PlatformNode } from './platform-node.ts';
 import type { BuildLog } from './report/build-log.ts';
+import type { GitObjects } from './source/git-objects.ts';
+import type { SourceTree } from './source/source-tree.ts';
 import type { BuildSources } from './sources.ts';
 
 export interface Workshop {
@@ -29,4 +32,15 @@ export interface CurrentBuild {
   /** Set when nothing may be reported any more: another worker has the build, or this one ends. */
   isStale: boolean;
   steps: BuildStep[];
+}
+
+/** What every kind of builder is given: the tree to build and why it is the one. */
+export interface BuildSource {
+  tree: SourceTree;
+  objects: GitObjects;
+  /** Seconds since 1970. */
+  commitTime: number;
+  choice: Choice;
+  /** What was set outside of the tree and changes the image: part of its key. */
+  configuration: readonly unknown[];
 }

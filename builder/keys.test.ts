@@ -27,8 +27,14 @@ const layer: RunLayer = {
 };
 const context = { stack: 'sha256:1', below: ['sha256:2'], appId: 'a1', vars: '' };
 
-test('an image key depends on tree, stack, driver and vars, and on nothing else', () => {
-  const parts = { tree: 't', stack: ['s'], driver: { name: 'node', version: 1 }, vars: '' };
+test('an image key depends on tree, stack, driver, settings and vars, and on nothing else', () => {
+  const parts = {
+    tree: 't',
+    stack: ['s'],
+    driver: { name: 'node', version: 1 },
+    configuration: [],
+    vars: '',
+  };
   const key = imageKey(parts);
   assert.match(key, /^[0-9a-f]{64}$/);
   assert.equal(imageKey({ ...parts }), key);
@@ -36,6 +42,7 @@ test('an image key depends on tree, stack, driver and vars, and on nothing else'
     { tree: 'u' },
     { stack: ['r'] },
     { driver: { name: 'node', version: 2 } },
+    { configuration: [['node']] },
     { vars: 'v' },
   ])
     assert.notEqual(imageKey({ ...parts, ...other }), key);

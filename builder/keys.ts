@@ -17,10 +17,12 @@ export function imageKey(parts: {
   tree: string;
   stack: readonly string[];
   driver: { name: string; version: number };
+  /** What was set outside of the tree: buildpacks, stack. */
+  configuration: readonly unknown[];
   vars: string;
 }): string {
-  const { tree, stack, driver, vars } = parts;
-  return digest(['image', builderVersion, tree, stack, driver.name, driver.version, vars]);
+  const { tree, stack, driver, configuration, vars } = parts;
+  return digest(['image', builderVersion, tree, stack, driver.name, driver.version, configuration, vars]);
 }
 
 /** Which layer a step gives. `below` are the digests of the layers under it (the tree's id for the source). */

@@ -1,10 +1,10 @@
 // Names, options and rest arguments from argv; and the words that are suggested for mistakes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { closest } from '@berth/kit/suggest.ts';
 import { appOptions, type Command } from './command.ts';
 import { parseScale } from './commands/ps-scale.ts';
 import { findCommand, parseArguments } from './parse-arguments.ts';
-import { closest } from './suggest.ts';
 
 const command = (more: Partial<Command> = {}): Command => ({
   summary: '',

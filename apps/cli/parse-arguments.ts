@@ -1,9 +1,9 @@
 // From argv to a command's name, options and positionals. Pure; used by main.ts.
 import { parseArgs } from 'node:util';
 import { AppError } from '@berth/kit/errors.ts';
+import { closest } from '@berth/kit/suggest.ts';
 import type { Command } from './command.ts';
 import { aliases, commandTable, hiddenCommands } from './command-table.ts';
-import { closest } from './suggest.ts';
 
 export interface NamedCommand {
   name: string;

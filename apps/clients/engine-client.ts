@@ -236,6 +236,11 @@ export class EngineClient {
     }
   }
 
+  /** `not_found` when the engine has no such layer. */
+  layerInfo(diffId: string): Promise<LayerInfo> {
+    return this.#http.call<LayerInfo>('GET', `/berth/layers/${diffId}`);
+  }
+
   async hasLayer(diffId: string): Promise<boolean> {
     const response = await this.#http.open('HEAD', `/berth/layers/${diffId}`);
     response.resume();

@@ -20,6 +20,34 @@ export type ProcessTypes = Static<typeof ProcessTypes>;
 export const BuildStep = Type.Object({ name: Type.String(), seconds: Type.Number(), cached: Type.Boolean() });
 export type BuildStep = Static<typeof BuildStep>;
 
+/** How an app is built, beyond what its tree says: set by its users, in force from the next push on. */
+export const BuildSettings = Type.Object({
+  buildpacks: Type.Array(Type.String(), {
+    description: 'names, URLs or folders, in order; none: what the tree says, or detection',
+  }),
+  stack: Type.Union([Type.String(), Type.Null()], {
+    description: 'name of a stack, or "cnb:IMAGE" for a Cloud Native builder; null: the default',
+  }),
+});
+export type BuildSettings = Static<typeof BuildSettings>;
+
+export const Detected = Type.Object({
+  driver: Type.String({ description: '"node", "node+python", "dockerfile", "classic", "cnb"' }),
+  label: Type.String({ description: '"Node.js"' }),
+  why: Type.String({ description: '"package.json at the root", "set on the app"' }),
+});
+export type Detected = Static<typeof Detected>;
+
+/** A layer of the image, bottom first. */
+export const BuildLayer = Type.Object({
+  name: Type.String({ description: '"stack", "runtime", "dependencies", "source", "output"' }),
+  diffId: Type.String(),
+  sizeBytes: Type.Integer({ description: 'uncompressed' }),
+  cached: Type.Optional(Type.Boolean({ description: 'it was there already; absent: not known' })),
+  seconds: Type.Optional(Type.Number()),
+});
+export type BuildLayer = Static<typeof BuildLayer>;
+
 export const Build = Type.Object(
   {
     number: Type.Integer({ description: 'counts up from 1 within the app' }),
@@ -59,6 +87,7 @@ export const StartedBuild = Type.Object({
   repository: Type.String({ description: 'absolute path of the bare repository' }),
   objectDirectories: Type.Array(Type.String(), { description: 'quarantined objects to read beside it' }),
   buildVars: Type.Record(Type.String(), Type.String(), { description: 'the config vars: secret' }),
+  settings: BuildSettings,
 });
 export type StartedBuild = Static<typeof StartedBuild>;
 
@@ -79,6 +108,10 @@ export const BuildResult = Type.Object({
   reused: Type.Boolean(),
   steps: Type.Array(BuildStep),
   warnings: Type.Array(Type.String()),
+  detected: Detected,
+  details: Type.Array(Type.String(), { description: 'what was chosen: "Node.js 24.21.0 (engines.node)"' }),
+  layers: Type.Array(BuildLayer),
+  manifest: Type.Optional(Type.Unknown()),
 });
 export type BuildResult = Static<typeof BuildResult>;
 

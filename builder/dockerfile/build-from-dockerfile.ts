@@ -1,45 +1,40 @@
-// An app with a Dockerfile and nothing a driver knows: the engine builds it, the image stays what its author made of it.
+// An app with a Dockerfile: the engine builds it, the image stays what its author made of it.
 // Called by build-image.ts. Config vars never enter: what a Dockerfile does with an argument ends up in the image's history.
 import type { BuildLine } from '@berth/clients/engine-types.ts';
 import type { BuildResult, StartedBuild } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
-import type { CurrentBuild, Workshop } from '../current-build.ts';
+import type { BuildSource, CurrentBuild, Workshop } from '../current-build.ts';
 import { webPort } from '../image.ts';
 import { imageKey } from '../keys.ts';
+import { withSizes } from '../layer-sizes.ts';
 import { readProcessTypes } from '../plan/process-types.ts';
 import { OutputLines } from '../report/output-lines.ts';
 import { printedTooMuch } from '../report/printed-too-much.ts';
 import { reusableImage } from '../reusable-image.ts';
-import type { GitObjects } from '../source/git-objects.ts';
 import { sourceTar } from '../source/source-layer.ts';
-import type { SourceTree } from '../source/source-tree.ts';
 import { buildNetwork } from '../steps/run-container.ts';
 
 /** Raise it when the same tree would give another image. */
 const driver = { name: 'dockerfile', version: 1 };
 const proxies = /^(https?|no)_proxy$/i;
 
-export function isDockerfileApp(tree: SourceTree): boolean {
-  return tree.entries.has('Dockerfile');
-}
-
 export async function buildFromDockerfile(
   shop: Workshop,
   current: CurrentBuild,
-  source: { tree: SourceTree; objects: GitObjects },
+  source: BuildSource,
 ): Promise<BuildResult> {
-  const { build, log, abort } = current;
-  const { tree } = source;
-  log.step('Dockerfile app detected');
+  const { log, abort } = current;
+  const { tree, configuration } = source;
+  const { detected } = source.choice;
   // Nothing of ours runs it: the empty command is the image's own.
   const processTypes = await readProcessTypes(tree, { web: '' });
   const warnings = tree.submodules.map((path) => `submodule "${path}" is left out`);
   for (const warning of warnings) log.warning(warning);
-  const key = imageKey({ tree: build.tree, stack: [], driver, vars: '' });
-  const earlier = await reusableImage(shop, build, key);
+  const key = imageKey({ tree: tree.oid, stack: [], driver, configuration, vars: '' });
+  const earlier = await reusableImage(shop, current.build, key);
   if (earlier) {
     log.step(`Using the image of build ${earlier.number} (same source)`);
-    return { ...earlier.result, reused: true, steps: [], warnings };
+    return { ...earlier.result, detected, reused: true, steps: [], warnings };
   }
   const begun = performance.now();
   const image = await runEngineBuild(shop, current, source);
@@ -48,15 +43,31 @@ export async function buildFromDockerfile(
     { name: 'dockerfile', seconds: Math.round(performance.now() - begun) / 1000, cached: false },
   ];
   current.steps = steps;
-  const port = await checkImage(shop, image, processTypes);
+  const { port, diffIds } = await checkImage(shop, image, processTypes);
   log.step(`Image ${image.slice(7, 19)} (port ${port})`);
-  return { key, image, language: 'Dockerfile', processTypes, port, user: '', reused: false, steps, warnings };
+  return {
+    key,
+    image,
+    language: 'Dockerfile',
+    processTypes,
+    port,
+    user: '',
+    reused: false,
+    steps,
+    warnings,
+    detected,
+    details: [],
+    layers: await withSizes(
+      shop.engine,
+      diffIds.map((diffId, index) => ({ name: `layer ${index + 1}`, diffId })),
+    ),
+  };
 }
 
 async function runEngineBuild(
   shop: Workshop,
   current: CurrentBuild,
-  { tree, objects }: { tree: SourceTree; objects: GitObjects },
+  { tree, objects }: BuildSource,
 ): Promise<string> {
   const { build, log, abort } = current;
   const { limits } = shop.config;
@@ -114,7 +125,7 @@ async function checkImage(
   shop: Workshop,
   image: string,
   processTypes: Record<string, string>,
-): Promise<number> {
+): Promise<{ port: number; diffIds: readonly string[] }> {
   const detail = await shop.engine.inspectImage(image);
   const Config = detail?.Config ?? {};
   const hasCommand = [...(Config.Entrypoint ?? []), ...(Config.Cmd ?? [])].length > 0;
@@ -126,5 +137,6 @@ async function checkImage(
   const ports = Object.keys(Config.ExposedPorts ?? {})
     .map((port) => /^(\d+)\/tcp$/.exec(port)?.[1])
     .flatMap((port) => (port === undefined ? [] : [Number(port)]));
-  return ports.length > 0 ? Math.min(...ports) : webPort;
+  const port = ports.length > 0 ? Math.min(...ports) : webPort;
+  return { port, diffIds: detail?.RootFS.Layers ?? [] };
 }

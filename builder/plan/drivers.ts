@@ -1,39 +1,71 @@
 // The drivers in the order they are asked: the first that knows the tree builds it. A new language is a folder in buildpacks/ and a line here.
+// Order: ruby, php, java, python, go, rust, node, static, shell. A Rails or Django app often has a package.json; a Node app has no Gemfile.
 import { AppError } from '@berth/kit/errors.ts';
 import { nodeDriver } from '../../buildpacks/node/driver.ts';
 import { staticDriver } from '../../buildpacks/static/driver.ts';
 import type { SourceTree } from '../source/source-tree.ts';
 import type { Driver } from './plan.ts';
+import { watchTree } from './watch-tree.ts';
 
 export const drivers: readonly Driver[] = [nodeDriver, staticDriver];
 
-export interface Detected {
+/** By the driver's name: what the user is told when nothing is found. */
+const looksFor: Readonly<Record<string, { files: readonly string[]; language: string }>> = {
+  ruby: { files: ['Gemfile'], language: 'Ruby' },
+  php: { files: ['composer.json', 'index.php'], language: 'PHP' },
+  java: { files: ['pom.xml'], language: 'Java' },
+  python: { files: ['requirements.txt', 'pyproject.toml', 'Pipfile', 'uv.lock'], language: 'Python' },
+  go: { files: ['go.mod', 'go.work'], language: 'Go' },
+  rust: { files: ['Cargo.toml'], language: 'Rust' },
+  node: { files: ['package.json'], language: 'Node.js' },
+  static: { files: ['index.html'], language: 'static site' },
+  shell: { files: ['Procfile'], language: 'any command' },
+};
+
+export interface FoundDriver {
   driver: Driver;
   label: string;
+  /** "package.json at the root" */
+  why: string;
 }
 
-export async function findDriver(tree: SourceTree): Promise<Detected | undefined> {
+/** Does this driver know the tree, and by what? */
+export async function askDriver(driver: Driver, tree: SourceTree): Promise<FoundDriver | undefined> {
+  const { watched, firstFound } = watchTree(tree);
+  const label = await driver.detect(watched);
+  if (label === undefined) return undefined;
+  const found = firstFound();
+  return { driver, label, why: found === undefined ? 'the files at the root' : whereIs(found) };
+}
+
+function whereIs(path: string): string {
+  return path.includes('/') ? path : `${path} at the root`;
+}
+
+export async function detectDriver(tree: SourceTree): Promise<FoundDriver> {
   for (const driver of drivers) {
-    const label = await driver.detect(tree);
-    if (label !== undefined) return { driver, label };
+    const found = await askDriver(driver, tree);
+    if (found) return found;
   }
-  return undefined;
-}
-
-export async function detectDriver(tree: SourceTree): Promise<Detected> {
-  const found = await findDriver(tree);
-  if (found) return found;
   if (tree.entries.size === 0)
     throw new AppError('invalid', 'the commit has no files', { hint: 'commit your app and push again' });
   throw new AppError('invalid', 'no recognisable app in the commit', { hint: hintFor(tree) });
 }
 
+/** What a driver would take for its own, for a message. */
+export function marksOf(driver: Driver): string {
+  const { files = [], language = driver.name } = looksFor[driver.name] ?? {};
+  return files.length === 0 ? language : `${files.join(', ')} (${language})`;
+}
+
 /** Most often the app is there, one folder down. */
 function hintFor(tree: SourceTree): string {
-  const nested = [...tree.entries.keys()].find((path) =>
-    /^[^/]+\/(package\.json|index\.html|Dockerfile)$/.test(path),
-  );
-  const looked = 'looked for package.json (Node.js), index.html (static site) and Dockerfile at the root';
+  const looked = `looked for ${[...drivers.map(marksOf), 'Dockerfile'].join(', ').replace(/, Dockerfile$/, ' and Dockerfile')} at the root`;
+  const files = new Set(['Dockerfile', ...drivers.flatMap(({ name }) => looksFor[name]?.files ?? [])]);
+  const nested = [...tree.entries.keys()].find((path) => {
+    const [, file, ...deeper] = path.split('/');
+    return file !== undefined && deeper.length === 0 && files.has(file);
+  });
   if (nested === undefined) return looked;
   const folder = nested.split('/')[0];
   return `${looked}; there is "${nested}": push that folder with "git subtree push --prefix ${folder} berth main"`;

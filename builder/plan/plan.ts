@@ -21,6 +21,8 @@ export interface PlanContext {
   arch: 'x64' | 'arm64';
   /** The app's config vars. A plan may branch on them; it must never put a value into a command or a key part. */
   vars: Readonly<Record<string, string>>;
+  /** Another language after this one starts the app: a plan that knows no start command is no mistake. */
+  isPart?: boolean;
 }
 
 /** How the versions of something are asked for. */

@@ -34,6 +34,8 @@ export interface MadeLayer {
   /** What keys of layers above see of it. */
   identity: string;
   cached: boolean;
+  /** How long it took to make or to find. */
+  seconds?: number;
 }
 
 export interface StepRunner {

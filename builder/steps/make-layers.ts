@@ -111,8 +111,9 @@ async function makeSource(
     mtime: Math.max(commitTime, fixedMtime),
     signal,
   });
-  steps.push({ name: 'source', seconds: secondsSince(begun), cached: false });
-  return { id, diffId: layer.diffId, identity: `${tree.oid} ${leaveOut.join(' ')}`, cached: false };
+  const seconds = secondsSince(begun);
+  steps.push({ name: 'source', seconds, cached: false });
+  return { id, diffId: layer.diffId, identity: `${tree.oid} ${leaveOut.join(' ')}`, cached: false, seconds };
 }
 
 async function makeRun(
@@ -131,8 +132,9 @@ async function makeRun(
   });
   const result = await recorded(layer.id, key, work, () => runStep(layer, below, work));
   if (result.cached && layer.cachedTitle) log.step(layer.cachedTitle);
-  steps.push({ name: layer.step, seconds: secondsSince(begun), cached: result.cached });
-  return result;
+  const seconds = secondsSince(begun);
+  steps.push({ name: layer.step, seconds, cached: result.cached });
+  return { ...result, seconds };
 }
 
 /** The layer of that key, made now if nobody has made it; two builds that need the same one make it once. */

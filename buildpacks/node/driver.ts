@@ -37,8 +37,8 @@ async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> 
     facts.lock.fromTree ||
     tree.has('binding.gyp');
   const start = startCommand(tree, facts.manifest, facts.manager);
-  const servesOutput = start === undefined && facts.buildScript !== undefined;
-  if (!start && !servesOutput && !tree.has('Procfile'))
+  const servesOutput = start === undefined && facts.buildScript !== undefined && context.isPart !== true;
+  if (!start && !servesOutput && context.isPart !== true && !tree.has('Procfile'))
     throw new AppError('invalid', 'nothing says how to start the app', {
       hint: 'add a "start" script to package.json or a Procfile with "web: node server.js"',
     });
@@ -64,7 +64,7 @@ async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> 
         : []),
     ],
     layers: [...runtimeLayers(facts), ...server, ...built],
-    defaultProcessTypes: { web: start ?? serveCommand },
+    defaultProcessTypes: start === undefined && context.isPart === true ? {} : { web: start ?? serveCommand },
     env: { NODE_ENV: 'production' },
     path: nodePath,
     varsMatter: facts.buildScript !== undefined || facts.hasPackages || needsSource,

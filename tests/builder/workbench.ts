@@ -13,6 +13,7 @@ import { runBuild, type Workshop } from '@berth/builder/run-build.ts';
 import { buildSources } from '@berth/builder/sources.ts';
 import { prepareEngine } from '@berth/builder/steps/prepare-engine.ts';
 import { EngineClient } from '@berth/clients/engine-client.ts';
+import type { BuildSettings } from '@berth/contract/build.ts';
 import { makeStack } from '@berth/infra/stacks/make-stack.ts';
 import { createLogger } from '@berth/kit/logging.ts';
 import { runCommand, runCommandOk, startCommand } from '@berth/kit/run-command.ts';
@@ -28,6 +29,8 @@ export type Files = Record<string, string | Buffer | null>;
 export interface BuildOptions {
   app?: string;
   vars?: Record<string, string>;
+  /** What the app's users have set: nothing, if not given. */
+  settings?: Partial<BuildSettings>;
   /** Called while the build runs. */
   meanwhile?: (build: FakeBuild) => Promise<void>;
 }
@@ -172,6 +175,7 @@ async function addBuild(
     repository,
     objectDirectories: [],
     buildVars: options.vars ?? {},
+    settings: { buildpacks: [], stack: null, ...options.settings },
   });
 }
 

@@ -49,6 +49,9 @@ export function buildResult(over: Partial<BuildResult> = {}): BuildResult {
     reused: false,
     steps: [],
     warnings: [],
+    detected: { driver: 'node', label: 'Node.js', why: 'package.json at the root' },
+    details: [],
+    layers: [],
     ...over,
   };
 }

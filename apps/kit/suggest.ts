@@ -1,4 +1,4 @@
-// "Did you mean": the nearest known word. Pure; used for commands, options and apps.
+// "Did you mean": the nearest known word. Pure; used for commands, options, apps, buildpacks.
 
 /** The nearest candidate that is near enough to be meant, or undefined. */
 export function closest(word: string, candidates: readonly string[]): string | undefined {

@@ -1,0 +1,188 @@
+// An app of languages that the drivers know: plans, an earlier image if there is one, the layers, the image. Called by build-image.ts.
+// Must never report the end of a build: that is run-build.ts's.
+import type { BuildResult } from '@berth/contract/build.ts';
+import type { BuildSource, CurrentBuild, Workshop } from './current-build.ts';
+import { appImageConfig, appUser, webPort } from './image.ts';
+import { imageKey, varsDigest } from './keys.ts';
+import { stackLayers, withSizes } from './layer-sizes.ts';
+import { composePlans, type NamedPlan } from './plan/compose-plans.ts';
+import type { FoundDriver } from './plan/drivers.ts';
+import type { BuildPlan, PlanContext } from './plan/plan.ts';
+import { readProcessTypes } from './plan/process-types.ts';
+import { printedTooMuch } from './report/printed-too-much.ts';
+import { reusableImage } from './reusable-image.ts';
+import type { LayerWork } from './steps/layer-work.ts';
+import { type MadeLayers, makeLayers, makeSeed } from './steps/make-layers.ts';
+import { runStack } from './steps/stack.ts';
+import { listVersions } from './versions.ts';
+
+export async function buildWithDrivers(
+  shop: Workshop,
+  current: CurrentBuild,
+  source: BuildSource,
+): Promise<BuildResult> {
+  const { build, log, abort } = current;
+  const { tree, objects, choice } = source;
+  if (choice.builder !== 'drivers') throw new Error(`no driver was chosen: ${choice.builder}`);
+  const stack = await runStack(shop.engine);
+  const work = layerWork(shop, current, { stack, tree, objects, commitTime: source.commitTime });
+  const plan = await planAll(choice.drivers, work, planContext(shop, current, work));
+  const processTypes = await readProcessTypes(tree, plan.defaultProcessTypes);
+  const warnings = [...plan.warnings, ...tree.submodules.map((path) => `submodule "${path}" is left out`)];
+  for (const detail of plan.details) log.detail(detail);
+  for (const warning of warnings) log.warning(warning);
+  const key = keyOf(shop, current, source, choice.drivers, plan, stack.id);
+  const { detected } = choice;
+  const earlier = await reusableImage(shop, build, key);
+  if (earlier) {
+    log.step(`Using the image of build ${earlier.number} (same source)`);
+    return { ...earlier.result, detected, reused: true, steps: [], warnings };
+  }
+  const made = await makeLayers(plan, work);
+  current.steps = made.steps;
+  const image = await assemble(shop, current, { plan, processTypes, made, work });
+  log.step(`Image ${image.slice(7, 19)} (${reusedLayers(plan, made)})`);
+  abort.signal.throwIfAborted();
+  return {
+    key,
+    image,
+    language: plan.language,
+    processTypes,
+    port: webPort,
+    user: appUser.name,
+    reused: false,
+    steps: made.steps,
+    warnings,
+    detected,
+    details: plan.details,
+    layers: await withSizes(shop.engine, [...stackLayers(stack.layers), ...inImage(plan, made)]),
+  };
+}
+
+/** All but the last are there for it: they need not say how the app starts. */
+async function planAll(
+  found: readonly FoundDriver[],
+  work: LayerWork,
+  context: PlanContext,
+): Promise<BuildPlan> {
+  const plans: NamedPlan[] = [];
+  for (const [index, { driver }] of found.entries()) {
+    const isPart = index < found.length - 1;
+    plans.push({ name: driver.name, plan: await driver.plan(work.tree, { ...context, isPart }) });
+  }
+  return composePlans(plans);
+}
+
+function layerWork(
+  shop: Workshop,
+  current: CurrentBuild,
+  parts: Pick<LayerWork, 'stack' | 'tree' | 'objects' | 'commitTime'>,
+): LayerWork {
+  const { build, log, abort } = current;
+  const { limits, dataDir, downloadsDir } = shop.config;
+  let printed = 0;
+  const onBytes = (bytes: number) => {
+    printed += bytes;
+    if (printed > limits.logBytes) abort.abort(printedTooMuch(limits.logBytes));
+  };
+  return {
+    ...parts,
+    engine: shop.engine,
+    records: shop.records,
+    platformNode: shop.platformNode,
+    runner: {
+      limits,
+      sources: shop.sources,
+      cacheDir: `${dataDir}/cache`,
+      downloadsDir,
+      buildId: build.id,
+      onBytes,
+    },
+    appId: build.appId,
+    vars: build.buildVars,
+    varsSecret: shop.varsSecret,
+    log,
+    signal: abort.signal,
+  };
+}
+
+function planContext(shop: Workshop, { build, abort }: CurrentBuild, work: LayerWork): PlanContext {
+  const { engine, sources, config, platformNode } = shop;
+  const layers = async () => {
+    const toolbox = await makeSeed({ id: 'toolbox', part: 'runtime', prefix: '/opt/berth/toolbox' }, work);
+    return [...work.stack.layers, toolbox.diffId];
+  };
+  const lister = {
+    engine,
+    dir: `${config.dataDir}/versions`,
+    sources,
+    limits: config.limits,
+    arch: platformNode.arch,
+    layers,
+    labels: { 'berth.build': build.id, 'berth.step': 'versions' },
+    signal: abort.signal,
+  };
+  return {
+    platformNode,
+    arch: platformNode.arch,
+    vars: build.buildVars,
+    listVersions: (list) => listVersions(lister, list),
+  };
+}
+
+function keyOf(
+  shop: Workshop,
+  { build }: CurrentBuild,
+  { tree, configuration }: BuildSource,
+  found: readonly FoundDriver[],
+  plan: BuildPlan,
+  stackId: string,
+): string {
+  const vars = varsDigest(shop.varsSecret, build.buildVars, plan.varsMatter ? 'all' : 'none');
+  const versions = found.map(({ driver }) => `${driver.name} ${driver.version}`);
+  return imageKey({
+    tree: tree.oid,
+    stack: [stackId],
+    driver: { name: versions.join(', '), version: 1 },
+    configuration,
+    vars,
+  });
+}
+
+function assemble(
+  shop: Workshop,
+  { build }: CurrentBuild,
+  parts: { plan: BuildPlan; processTypes: Record<string, string>; made: MadeLayers; work: LayerWork },
+): Promise<string> {
+  const { plan, processTypes, made, work } = parts;
+  const config = appImageConfig({
+    plan,
+    processTypes,
+    arch: shop.platformNode.arch,
+    commit: build.commit,
+    commitTime: work.commitTime,
+    appName: build.appName,
+  });
+  const own = inImage(plan, made).map(({ diffId }) => diffId);
+  return shop.engine.makeImage({ config, layers: [...work.stack.layers, ...own] });
+}
+
+function inImage(
+  plan: BuildPlan,
+  made: MadeLayers,
+): { name: string; diffId: string; cached: boolean; seconds?: number }[] {
+  return made.layers
+    .filter((_, index) => plan.layers[index]?.inImage)
+    .map(({ id, diffId, cached, seconds }) => ({
+      name: id,
+      diffId,
+      cached,
+      ...(seconds === undefined ? {} : { seconds }),
+    }));
+}
+
+function reusedLayers(plan: BuildPlan, made: MadeLayers): string {
+  const layers = inImage(plan, made);
+  const reused = layers.filter(({ cached }) => cached).length;
+  return `${reused} of ${layers.length} layers reused`;
+}
