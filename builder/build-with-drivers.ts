@@ -79,7 +79,7 @@ function layerWork(
   parts: Pick<LayerWork, 'stack' | 'tree' | 'objects' | 'commitTime'>,
 ): LayerWork {
   const { build, log, abort } = current;
-  const { limits, dataDir, downloadsDir } = shop.config;
+  const { limits, dataDir, downloadsDir, stacksDir } = shop.config;
   let printed = 0;
   const onBytes = (bytes: number) => {
     printed += bytes;
@@ -95,6 +95,7 @@ function layerWork(
       sources: shop.sources,
       cacheDir: `${dataDir}/cache`,
       downloadsDir,
+      stacksDir,
       buildId: build.id,
       onBytes,
     },

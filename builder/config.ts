@@ -17,6 +17,8 @@ export interface BuilderConfig {
   dataDir: string;
   /** What runtimes were made from, checked each time it is used; shared by the platforms of a machine. */
   downloadsDir: string;
+  /** Archives of stack images, shared likewise. */
+  stacksDir: string;
   controllerSocket: string;
   engineSocket: string;
   redisUrl: string;
@@ -37,6 +39,7 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
     {
       BERTH_DATA: text("the platform's data folder"),
       BERTH_DOWNLOADS: text('folder of downloaded runtimes and packages', '/var/cache/berth/downloads'),
+      BERTH_STACKS: text('folder of stack archives', '/var/cache/berth/stacks'),
       BERTH_CONTROLLER_SOCKET: text("the controller's unix socket"),
       BERTH_ENGINE_SOCKET: text("the engine's unix socket"),
       REDIS_URL: text('redis://… or unix:///…, the queue'),
@@ -56,6 +59,7 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
   return {
     dataDir: join(values.BERTH_DATA, 'builder'),
     downloadsDir: values.BERTH_DOWNLOADS,
+    stacksDir: values.BERTH_STACKS,
     controllerSocket: values.BERTH_CONTROLLER_SOCKET,
     engineSocket: values.BERTH_ENGINE_SOCKET,
     redisUrl: values.REDIS_URL,

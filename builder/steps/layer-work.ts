@@ -45,6 +45,8 @@ export interface StepRunner {
   cacheDir: string;
   /** The same for layers that are everybody's. */
   downloadsDir: string;
+  /** Archives of stacks. */
+  stacksDir: string;
   buildId: string;
   /** Counts the output; ends the build when it is too much. */
   onBytes: (bytes: number) => void;

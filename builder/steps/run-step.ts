@@ -91,12 +91,14 @@ function stepFailure(layer: RunLayer, exitCode: number, tail: string): AppError 
 
 async function stackFor(layer: RunLayer, work: LayerWork): Promise<Stack> {
   if (layer.stack === 'run') return work.stack;
-  const { engine, records, runner, platformNode, log, signal } = work;
-  const maker = { engine, records, sources: runner.sources, limits: runner.limits, arch: platformNode.arch };
-  return buildStack(maker, work.stack, {
-    signal,
-    onMake: () => log.step('Preparing compilers for native packages (once a host)'),
-  });
+  const { engine, records, runner, log, signal } = work;
+  return buildStack(
+    { engine, records, stacksDir: runner.stacksDir },
+    {
+      signal,
+      onMake: () => log.step('Preparing compilers for native packages (once a host)'),
+    },
+  );
 }
 
 /** The files of the tree that the step may see, as a layer of their own below it. */

@@ -1,82 +1,67 @@
-// Makes the stack image out of Debian's packages and hands it to the engine; nothing to do when the engine has it already.
-// `node infra/stacks/make-stack.ts --engine SOCKET --cache FOLDER`; the supervisor runs it once the engine is up.
-import { createReadStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+// Makes a stack image out of Debian's packages and hands it to the engine; nothing to do when the engine has it already.
+// `node infra/stacks/make-stack.ts --engine SOCKET --cache FOLDER [--variant run|build]`; the supervisor runs it once the engine is up,
+// the builder calls makeStack when a plan asks for a variant that is not there.
+import { createReadStream } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { EngineClient } from '@berth/clients/engine-client.ts';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
-import { runCommand } from '@berth/kit/run-command.ts';
 import recipe from './debian-13/recipe.json' with { type: 'json' };
-import { findMirror } from './debian-mirror.ts';
-import { type BootstrapPlan, bootstrapPlan, stackImageConfig, stackKey } from './stack-recipe.ts';
+import { stackArchive } from './stack-archive.ts';
+import { type StackVariant, stackImageConfig, stackKey } from './stack-recipe.ts';
 
-/** A slow mirror needs minutes for 100 MB; longer means that it hangs. */
-const bootstrapLimitMs = 15 * 60_000;
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+/** Where the archives lie when nobody says otherwise: shared by the platforms of a machine. */
+export const stackCache = '/var/cache/berth/stacks';
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { engine: { type: 'string' }, cache: { type: 'string' } } });
-  if (!values.engine || !values.cache)
-    throw new AppError('bad_request', 'usage: make-stack.ts --engine SOCKET --cache FOLDER');
+  const { values } = parseArgs({
+    options: { engine: { type: 'string' }, cache: { type: 'string' }, variant: { type: 'string' } },
+  });
+  const { engine: socket, cache = stackCache, variant = 'run' } = values;
+  if (!socket || (variant !== 'run' && variant !== 'build'))
+    throw new AppError(
+      'bad_request',
+      'usage: make-stack.ts --engine SOCKET [--cache FOLDER] [--variant run|build]',
+    );
   const begun = performance.now();
-  const engine = new EngineClient(values.engine);
+  const engine = new EngineClient(socket);
   try {
-    const made = await makeStack(engine, values.cache);
+    const made = await makeStack(engine, cache, variant, {
+      onMake: (from) => {
+        if (from === 'packages')
+          console.log("       making the stack image from Debian's packages, once on this machine");
+      },
+    });
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    const { tag } = recipe[variant];
     console.log(
-      made === 'present'
-        ? `       ${recipe.tag} up to date`
-        : `-----> stack image ${recipe.tag} ${made} ${seconds} s`,
+      made === 'present' ? `       ${tag} up to date` : `-----> stack image ${tag} ${made} ${seconds} s`,
     );
   } finally {
     engine.close();
   }
 }
 
+/** bootstrapped: out of packages. loaded: from the machine's archive. present: the engine had it. */
 export async function makeStack(
   engine: EngineClient,
   cacheDir: string,
+  variant: StackVariant = 'run',
+  { onMake = () => {} }: { onMake?: (from: 'archive' | 'packages') => void } = {},
 ): Promise<'present' | 'loaded' | 'bootstrapped'> {
   const arch = process.arch === 'arm64' ? 'arm64' : 'amd64';
-  const key = stackKey(recipe, arch);
-  const present = await engine.inspectImage(recipe.tag);
+  const { tag } = recipe[variant];
+  const key = stackKey(recipe, variant, arch);
+  const present = await engine.inspectImage(tag);
   if (present?.Config.Labels?.['berth.stack'] === key) return 'present';
-  mkdirSync(cacheDir, { recursive: true, mode: 0o755 });
-  const tar = join(cacheDir, `${recipe.name}-${arch}-${key.slice(0, 12)}.tar`);
-  const wasKept = existsSync(tar);
-  if (!wasKept) console.log("       making the stack image from Debian's packages, once on this machine");
-  if (!wasKept)
-    await bootstrap(
-      bootstrapPlan(recipe, {
-        arch,
-        mirror: findMirror('/etc/apt'),
-        keyring,
-        tar: `${tar}.${process.pid}.part`,
-      }),
-      tar,
-    );
-  const layer = await engine.makeLayer(createReadStream(tar, { highWaterMark: 1024 * 1024 }));
-  await engine.makeImage({ config: stackImageConfig(arch, key), layers: [layer.diffId], tags: [recipe.tag] });
-  return wasKept ? 'loaded' : 'bootstrapped';
-}
-
-async function bootstrap(plan: BootstrapPlan, tar: string): Promise<void> {
-  if (!existsSync(keyring))
-    throw new AppError('unavailable', `"${keyring}" is not there`, {
-      hint: 'apt install debian-archive-keyring',
-    });
-  const { exitCode, stderr } = await runCommand(plan.argv, {
-    env: plan.env,
-    timeoutMs: bootstrapLimitMs,
+  let from: 'archive' | 'packages' = 'archive';
+  const tar = await stackArchive({ recipe, variant, arch, key }, cacheDir, () => {
+    from = 'packages';
+    onMake(from);
   });
-  if (exitCode !== 0) {
-    rmSync(plan.tar, { force: true });
-    throw new AppError('unavailable', `the stack cannot be made from "${plan.mirror}"`, {
-      detail: stderr.trim().split('\n').slice(-15).join('\n'),
-      hint: 'the host must reach a Debian mirror: see /etc/apt/sources.list.d',
-    });
-  }
-  renameSync(plan.tar, tar);
+  if (from === 'archive') onMake(from);
+  const layer = await engine.makeLayer(createReadStream(tar, { highWaterMark: 1024 * 1024 }));
+  await engine.makeImage({ config: stackImageConfig(arch, key), layers: [layer.diffId], tags: [tag] });
+  return from === 'archive' ? 'loaded' : 'bootstrapped';
 }
 
 if (import.meta.main) {

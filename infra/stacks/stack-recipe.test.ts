@@ -18,14 +18,14 @@ test("the mirror is the machine's own, in either form", () => {
 });
 
 test("the bootstrap names the recipe's packages, user and three archives", () => {
-  const plan = bootstrapPlan(recipe, {
+  const plan = bootstrapPlan(recipe, 'run', {
     arch: 'amd64',
     mirror: 'http://m.example.org/debian',
     keyring: '/k.gpg',
     tar: '/t.tar',
   });
   assert.equal(plan.argv[0], 'mmdebstrap');
-  assert.ok(plan.argv.includes(`--include=${recipe.packages.join(',')}`));
+  assert.ok(plan.argv.includes(`--include=${recipe.run.packages.join(',')}`));
   assert.ok(plan.argv.includes('--skip=output/dev'));
   assert.deepEqual(plan.argv.slice(-5), [
     'trixie',
@@ -36,10 +36,11 @@ test("the bootstrap names the recipe's packages, user and three archives", () =>
   ]);
 });
 
-test('another recipe or architecture is another stack', () => {
-  assert.notEqual(stackKey(recipe, 'amd64'), stackKey(recipe, 'arm64'));
-  assert.notEqual(
-    stackKey(recipe, 'amd64'),
-    stackKey({ ...recipe, packages: [...recipe.packages, 'git'] }, 'amd64'),
-  );
+test('another recipe, variant or architecture is another stack, and a change of one variant leaves the other', () => {
+  const run = stackKey(recipe, 'run', 'amd64');
+  const more = { ...recipe, run: { ...recipe.run, packages: [...recipe.run.packages, 'git'] } };
+  assert.notEqual(run, stackKey(recipe, 'run', 'arm64'));
+  assert.notEqual(run, stackKey(recipe, 'build', 'amd64'));
+  assert.notEqual(run, stackKey(more, 'run', 'amd64'));
+  assert.equal(stackKey(recipe, 'build', 'amd64'), stackKey(more, 'build', 'amd64'));
 });

@@ -14,12 +14,13 @@ const table: Record<string, readonly string[]> = {
   'apps/host-agent': ['apps/contract', 'apps/kit', 'apps/clients'],
   'apps/dashboard': ['apps/contract', 'apps/kit', 'apps/clients'],
   'apps/cli': ['apps/contract', 'apps/kit', 'apps/clients'],
-  builder: ['apps/contract', 'apps/kit', 'apps/clients', 'buildpacks'],
+  builder: ['apps/contract', 'apps/kit', 'apps/clients', 'buildpacks', 'infra/stacks'],
   buildpacks: ['apps/kit', 'builder'],
   scheduler: ['apps/contract', 'apps/kit', 'apps/clients'],
   router: ['apps/contract', 'apps/kit', 'apps/clients'],
   'engine-native/daemon': ['apps/kit'],
-  infra: ['apps/kit', 'apps/clients', 'apps/contract'],
+  'infra/stacks': ['apps/kit', 'apps/clients'],
+  infra: ['apps/kit', 'apps/clients', 'apps/contract', 'infra/stacks'],
 };
 
 /** A package that only some folders may import, and why it is so narrow. */

@@ -1,4 +1,4 @@
-// Native packages: the compilers come when they are first needed, once a host, and are not in the app's image. Takes a minute and a Debian mirror.
+// Native packages: the compilers come when they are first needed, once a host, and are not in the app's image. Takes a Debian mirror.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openWorkbench, type Workbench } from './workbench.ts';

@@ -92,6 +92,7 @@ export async function openWorkbench(
     BERTH_DATA: folder,
     BERTH_CONTROLLER_SOCKET: controllerSocket,
     BERTH_ENGINE_SOCKET: engineSocket,
+    BERTH_STACKS: stackCache,
     REDIS_URL: 'unix:///not-used',
     ...limits,
   });
