@@ -20,6 +20,15 @@ export type ProcessTypes = Static<typeof ProcessTypes>;
 export const BuildStep = Type.Object({ name: Type.String(), seconds: Type.Number(), cached: Type.Boolean() });
 export type BuildStep = Static<typeof BuildStep>;
 
+/** What made a build: a git push, the working folder (`berth deploy`), a finished image (`deploy --image`), a new base under an old image. */
+export const BuildTrigger = Type.Union([
+  Type.Literal('push'),
+  Type.Literal('deploy'),
+  Type.Literal('image'),
+  Type.Literal('rebase'),
+]);
+export type BuildTrigger = Static<typeof BuildTrigger>;
+
 /** How an app is built, beyond what its tree says: set by its users, in force from the next push on. */
 export const BuildSettings = Type.Object({
   buildpacks: Type.Array(Type.String(), {
@@ -30,6 +39,34 @@ export const BuildSettings = Type.Object({
   }),
 });
 export type BuildSettings = Static<typeof BuildSettings>;
+
+export const Buildpacks = Type.Object({ buildpacks: Type.Array(Type.String()) }, { $id: 'Buildpacks' });
+export type Buildpacks = Static<typeof Buildpacks>;
+export const BuildpacksChange = Type.Object(
+  {
+    buildpacks: Type.Array(Type.String({ maxLength: 1000 }), { maxItems: 100 }),
+    replaces: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'the list this one takes the place of; another one is answered `conflict`',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const Stack = Type.Object(
+  {
+    stack: Type.Union([Type.String(), Type.Null()], { description: 'as it was set; null: the default' }),
+    default: Type.String(),
+    available: Type.Array(Type.String()),
+  },
+  { $id: 'Stack' },
+);
+export type Stack = Static<typeof Stack>;
+export const StackChange = Type.Object(
+  { stack: Type.Union([Type.String({ maxLength: 1000 }), Type.Null()]) },
+  { additionalProperties: false },
+);
 
 export const Detected = Type.Object({
   driver: Type.String({ description: '"node", "node+python", "dockerfile", "classic", "cnb"' }),

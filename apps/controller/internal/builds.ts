@@ -126,6 +126,6 @@ async function startBuild(
     repository: build.repository,
     objectDirectories: build.object_directories,
     buildVars: await readVars(services, services.db, app.id, app.config_number),
-    settings: { buildpacks: [], stack: null },
+    settings: build.settings,
   };
 }

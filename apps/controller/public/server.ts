@@ -8,6 +8,7 @@ import { passToGit } from '../pass-to-git.ts';
 import type { Services } from '../services.ts';
 import { validateStrictly } from '../validation.ts';
 import { appEndpoints } from './apps.ts';
+import { buildSettingsEndpoints } from './build-settings.ts';
 import type { ForApp } from './for-app.ts';
 import { logEndpoints } from './logs.ts';
 import { platformEndpoints } from './platform.ts';
@@ -46,6 +47,7 @@ export async function buildPublicServer(services: Services): Promise<FastifyInst
       request.user = await authenticate(services.db, request.headers.authorization);
     });
     appEndpoints(scope, services, forApp);
+    buildSettingsEndpoints(scope, services, forApp);
     releaseEndpoints(scope, services, forApp);
     logEndpoints(scope, services, forApp);
     runEndpoints(scope, services, forApp);

@@ -9,6 +9,8 @@ export interface AppRow {
   owner: string;
   deploy_branch: string;
   config_number: number;
+  buildpacks: string[];
+  stack: string | null;
   current_release_id: string | null;
   current_number: number | null;
   current_gen: number;
@@ -17,7 +19,7 @@ export interface AppRow {
   deleted_at: Date | null;
 }
 
-const selectApp = `SELECT a.id, a.name, a.owner_id, u.name AS owner, a.deploy_branch, a.config_number, a.current_release_id,
+const selectApp = `SELECT a.id, a.name, a.owner_id, u.name AS owner, a.deploy_branch, a.config_number, a.buildpacks, a.stack, a.current_release_id,
     r.number AS current_number, a.current_gen, a.version, a.created_at, a.deleted_at
   FROM apps a JOIN users u ON u.id = a.owner_id LEFT JOIN releases r ON r.id = a.current_release_id`;
 
@@ -70,6 +72,18 @@ export async function touchApp(tx: Queryable, id: string): Promise<number> {
     [id],
   );
   return row?.version ?? 0;
+}
+
+export async function setBuildpacks(
+  tx: Queryable,
+  appId: string,
+  buildpacks: readonly string[],
+): Promise<void> {
+  await tx.query('UPDATE apps SET buildpacks = $2 WHERE id = $1', [appId, JSON.stringify(buildpacks)]);
+}
+
+export async function setStack(tx: Queryable, appId: string, stack: string | null): Promise<void> {
+  await tx.query('UPDATE apps SET stack = $2 WHERE id = $1', [appId, stack]);
 }
 
 export type Counter = 'next_release' | 'next_build' | 'next_config' | 'next_gen' | 'next_run';

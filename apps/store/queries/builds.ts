@@ -1,5 +1,11 @@
 // Builds: taken by a builder under an epoch, finished once.
-import type { BuildResult, BuildStatus, BuildStep } from '@berth/contract/build.ts';
+import type {
+  BuildResult,
+  BuildSettings,
+  BuildStatus,
+  BuildStep,
+  BuildTrigger,
+} from '@berth/contract/build.ts';
 import { all, first, type Queryable } from '../database.ts';
 import { newId } from '../new-id.ts';
 
@@ -21,12 +27,17 @@ export interface BuildRow {
   hint: string | null;
   epoch: number;
   durable: boolean;
+  settings: BuildSettings;
+  trigger: BuildTrigger;
+  no_cache: boolean;
   created_at: Date;
+  started_at: Date | null;
   finished_at: Date | null;
 }
 
 const selectBuild = `SELECT b.id, b.app_id, b.number, b.push_id, b.user_id, u.name AS user_name, b.commit_oid, b.tree_oid, b.repository,
-    b.object_directories, b.status, b.result, b.steps, b.error, b.hint, b.epoch, b.durable, b.created_at, b.finished_at
+    b.object_directories, b.status, b.result, b.steps, b.error, b.hint, b.epoch, b.durable, b.settings,
+    b.trigger, b.no_cache, b.created_at, b.started_at, b.finished_at
   FROM builds b JOIN users u ON u.id = b.user_id`;
 
 type Row = BuildRow & Record<string, unknown>;
@@ -40,13 +51,16 @@ export interface NewBuild {
   tree: string;
   repository: string;
   objectDirectories: string[];
+  trigger?: BuildTrigger;
+  noCache?: boolean;
 }
 
+/** With the app's settings as they are now. */
 export async function insertBuild(tx: Queryable, build: NewBuild): Promise<string> {
   const id = newId();
   await tx.query(
-    `INSERT INTO builds (id, app_id, number, push_id, user_id, commit_oid, tree_oid, repository, object_directories)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+    `INSERT INTO builds (id, app_id, number, push_id, user_id, commit_oid, tree_oid, repository, object_directories, trigger, no_cache, settings)
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, jsonb_build_object('buildpacks', buildpacks, 'stack', stack) FROM apps WHERE id = $2`,
     [
       id,
       build.appId,
@@ -57,6 +71,8 @@ export async function insertBuild(tx: Queryable, build: NewBuild): Promise<strin
       build.tree,
       build.repository,
       JSON.stringify(build.objectDirectories),
+      build.trigger ?? 'push',
+      build.noCache ?? false,
     ],
   );
   return id;
