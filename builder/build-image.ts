@@ -5,6 +5,11 @@ import { AppError } from '@berth/kit/errors.ts';
 import { buildWithDrivers } from './build-with-drivers.ts';
 import type { BuildSource, CurrentBuild, Workshop } from './current-build.ts';
 import { buildFromDockerfile } from './dockerfile/build-from-dockerfile.ts';
+import type { AppManifest } from './manifest/app-manifest.ts';
+import { appTree } from './manifest/app-tree.ts';
+import { newVars } from './manifest/new-vars.ts';
+import { readManifest, releaseManifest } from './manifest/read-manifest.ts';
+import { refuseUnused } from './manifest/refuse-unused.ts';
 import { type Choice, chooseDrivers } from './plan/choose-drivers.ts';
 import { GitObjects } from './source/git-objects.ts';
 import { commitTime, readSourceTree } from './source/source-tree.ts';
@@ -23,26 +28,53 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
   const { build, log } = current;
   const objects = new GitObjects(build.repository, build.objectDirectories);
   try {
-    const [tree, [commit]] = await Promise.all([
+    const [whole, [commit]] = await Promise.all([
       readSourceTree(objects, build.tree),
       objects.read([build.commit], 16 * 1024 * 1024),
     ]);
-    const choice = await chooseDrivers(tree, { settings: build.settings, vars: build.buildVars });
+    const manifest = await readManifest(whole);
+    const tree = appTree(whole, manifest.build);
+    takeVars(current, manifest);
+    const choice = await chooseDrivers(tree, {
+      settings: build.settings,
+      vars: build.buildVars,
+      manifest: manifest.build,
+    });
     log.step(chosen(choice));
-    return await builders[choice.builder](shop, current, {
+    for (const warning of manifest.warnings) log.warning(warning);
+    refuseUnused(manifest.build, choice);
+    const result = await builders[choice.builder](shop, current, {
       tree,
       objects,
       commitTime: commitTime(commit?.data ?? Buffer.alloc(0)),
       choice,
+      manifest,
       configuration: [
         build.settings.buildpacks,
         build.settings.stack,
         build.buildVars['BUILDPACK_URL'] ?? '',
+        manifest.build,
+        manifest.processTypes,
       ],
     });
+    return {
+      ...result,
+      port: manifest.port ?? result.port,
+      warnings: [...manifest.warnings, ...result.warnings],
+      manifest: releaseManifest(manifest),
+    };
   } finally {
     objects.close();
   }
+}
+
+/** What the manifest sets is environment of the build too, as if it had been set before: a framework may want its secret at build time. */
+function takeVars(current: CurrentBuild, manifest: AppManifest): void {
+  const { build } = current;
+  current.newVars ??= newVars(manifest, build.buildVars, build.givenVars ?? []);
+  const generated = Object.entries(current.newVars).filter(([name]) => manifest.vars[name]?.generate);
+  if (generated.length > 0) current.log.alsoMask(Object.fromEntries(generated));
+  build.buildVars = { ...manifest.env, ...current.newVars, ...build.buildVars };
 }
 
 /** "Node.js app detected (package.json at the root)" */

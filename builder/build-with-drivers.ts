@@ -5,10 +5,11 @@ import type { BuildSource, CurrentBuild, Workshop } from './current-build.ts';
 import { appImageConfig, appUser, webPort } from './image.ts';
 import { imageKey, varsDigest } from './keys.ts';
 import { stackLayers, withSizes } from './layer-sizes.ts';
+import type { AppManifest } from './manifest/app-manifest.ts';
+import { finalProcessTypes } from './manifest/final-process-types.ts';
 import { composePlans, type NamedPlan } from './plan/compose-plans.ts';
 import type { FoundDriver } from './plan/drivers.ts';
 import type { BuildPlan, PlanContext } from './plan/plan.ts';
-import { readProcessTypes } from './plan/process-types.ts';
 import { printedTooMuch } from './report/printed-too-much.ts';
 import { reusableImage } from './reusable-image.ts';
 import type { LayerWork } from './steps/layer-work.ts';
@@ -22,13 +23,17 @@ export async function buildWithDrivers(
   source: BuildSource,
 ): Promise<BuildResult> {
   const { build, log, abort } = current;
-  const { tree, objects, choice } = source;
+  const { tree, objects, choice, manifest } = source;
   if (choice.builder !== 'drivers') throw new Error(`no driver was chosen: ${choice.builder}`);
   const stack = await runStack(shop.engine);
   const work = layerWork(shop, current, { stack, tree, objects, commitTime: source.commitTime });
-  const plan = await planAll(choice.drivers, work, planContext(shop, current, work));
-  const processTypes = await readProcessTypes(tree, plan.defaultProcessTypes);
-  const warnings = [...plan.warnings, ...tree.submodules.map((path) => `submodule "${path}" is left out`)];
+  const plan = await planAll(choice.drivers, work, { ...planContext(shop, current, work), manifest });
+  const { processTypes, warnings: unknown } = finalProcessTypes(manifest, plan.defaultProcessTypes);
+  const warnings = [
+    ...plan.warnings,
+    ...unknown,
+    ...tree.submodules.map((path) => `submodule "${path}" is left out`),
+  ];
   for (const detail of plan.details) log.detail(detail);
   for (const warning of warnings) log.warning(warning);
   const key = keyOf(shop, current, source, choice.drivers, plan, stack.id);
@@ -36,7 +41,7 @@ export async function buildWithDrivers(
   const earlier = await reusableImage(shop, build, key);
   if (earlier) {
     log.step(`Using the image of build ${earlier.number} (same source)`);
-    return { ...earlier.result, detected, reused: true, steps: [], warnings };
+    return { ...earlier.result, processTypes, detected, reused: true, steps: [], warnings };
   }
   const made = await makeLayers(plan, work);
   current.steps = made.steps;
@@ -59,15 +64,15 @@ export async function buildWithDrivers(
   };
 }
 
-/** All but the last are there for it: they need not say how the app starts. */
+/** All but the last are there for it: they need not say how the app starts. Nor need any when berth.toml or the Procfile does. */
 async function planAll(
   found: readonly FoundDriver[],
   work: LayerWork,
-  context: PlanContext,
+  context: PlanContext & { manifest: AppManifest },
 ): Promise<BuildPlan> {
   const plans: NamedPlan[] = [];
   for (const [index, { driver }] of found.entries()) {
-    const isPart = index < found.length - 1;
+    const isPart = index < found.length - 1 || context.manifest.processTypes['web'] !== undefined;
     plans.push({ name: driver.name, plan: await driver.plan(work.tree, { ...context, isPart }) });
   }
   return composePlans(plans);

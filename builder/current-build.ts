@@ -5,6 +5,7 @@ import type { Logger } from '@berth/kit/logging.ts';
 import type { BuilderConfig } from './config.ts';
 import type { ControllerApi } from './controller-api.ts';
 import type { LayerRecords } from './layer-records.ts';
+import type { AppManifest } from './manifest/app-manifest.ts';
 import type { Choice } from './plan/choose-drivers.ts';
 import type { PlatformNode } from './platform-node.ts';
 import type { BuildLog } from './report/build-log.ts';
@@ -32,6 +33,8 @@ export interface CurrentBuild {
   /** Set when nothing may be reported any more: another worker has the build, or this one ends. */
   isStale: boolean;
   steps: BuildStep[];
+  /** Config vars that the manifest brings, made at the first attempt: secret. */
+  newVars?: Record<string, string>;
 }
 
 /** What every kind of builder is given: the tree to build and why it is the one. */
@@ -41,6 +44,8 @@ export interface BuildSource {
   /** Seconds since 1970. */
   commitTime: number;
   choice: Choice;
+  /** What berth.toml, app.json and Procfile say. */
+  manifest: AppManifest;
   /** What was set outside of the tree and changes the image: part of its key. */
   configuration: readonly unknown[];
 }

@@ -28,7 +28,13 @@ export async function runBuild(shop: Workshop, buildId: string): Promise<void> {
   try {
     const result = await withEngineRestarts(shop, current, () => buildImage(shop, current));
     signal.throwIfAborted();
-    await report(shop, current, { epoch: build.epoch, status: 'succeeded', result });
+    const newVars = current.newVars ?? {};
+    await report(shop, current, {
+      epoch: build.epoch,
+      status: 'succeeded',
+      result,
+      ...(Object.keys(newVars).length === 0 ? {} : { newVars }),
+    });
     void reportDurable(shop, current, result.image);
   } catch (error) {
     await reportFailure(shop, current, signal.aborted ? signal.reason : error);
@@ -124,7 +130,7 @@ async function reportFailure(shop: Workshop, current: CurrentBuild, thrown: unkn
   if (error.code === 'superseded') return report(shop, current, { epoch: build.epoch, status: 'canceled' });
   const isOurs = error.code === 'internal' || error.code === 'unavailable' || error.code === 'no_space';
   if (isOurs) shop.log.error({ build: build.id, err: thrown }, 'build failed by the platform');
-  const message = secretMasker(build.buildVars)(
+  const message = log.mask(
     error.code === 'internal' ? 'the platform failed to build this push' : error.message,
   );
   const hint =

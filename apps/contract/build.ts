@@ -1,5 +1,6 @@
 // Shapes of a build: what the API shows, what the builder is given and what it reports.
 import { type Static, Type } from '@sinclair/typebox';
+import { ReleaseManifest } from './manifest.ts';
 import { Id, ImageId, Oid, Timestamp } from './names.ts';
 
 /** pending: row written by the controller. running: a builder holds it (its epoch). The rest is final. */
@@ -125,6 +126,11 @@ export const StartedBuild = Type.Object({
   objectDirectories: Type.Array(Type.String(), { description: 'quarantined objects to read beside it' }),
   buildVars: Type.Record(Type.String(), Type.String(), { description: 'the config vars: secret' }),
   settings: BuildSettings,
+  givenVars: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'config vars that the manifest of an earlier push has set: never set again',
+    }),
+  ),
 });
 export type StartedBuild = Static<typeof StartedBuild>;
 
@@ -148,13 +154,21 @@ export const BuildResult = Type.Object({
   detected: Detected,
   details: Type.Array(Type.String(), { description: 'what was chosen: "Node.js 24.21.0 (engines.node)"' }),
   layers: Type.Array(BuildLayer),
-  manifest: Type.Optional(Type.Unknown()),
+  manifest: Type.Optional(ReleaseManifest),
 });
 export type BuildResult = Static<typeof BuildResult>;
 
+/** Config vars that the manifest gives a value, or that the builder has generated: set unless the app has them. Secret: no row keeps them in the clear. */
+export const NewVars = Type.Record(Type.String(), Type.String());
+
 /** `POST /internal/builds/:id/finish`: ends the build; success creates the release and its deployment in the same transaction. */
 export const FinishBuild = Type.Union([
-  Type.Object({ epoch: Type.Integer(), status: Type.Literal('succeeded'), result: BuildResult }),
+  Type.Object({
+    epoch: Type.Integer(),
+    status: Type.Literal('succeeded'),
+    result: BuildResult,
+    newVars: Type.Optional(NewVars),
+  }),
   Type.Object({
     epoch: Type.Integer(),
     status: Type.Literal('failed'),

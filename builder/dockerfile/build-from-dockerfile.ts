@@ -7,7 +7,7 @@ import type { BuildSource, CurrentBuild, Workshop } from '../current-build.ts';
 import { webPort } from '../image.ts';
 import { imageKey } from '../keys.ts';
 import { withSizes } from '../layer-sizes.ts';
-import { readProcessTypes } from '../plan/process-types.ts';
+import { finalProcessTypes } from '../manifest/final-process-types.ts';
 import { OutputLines } from '../report/output-lines.ts';
 import { printedTooMuch } from '../report/printed-too-much.ts';
 import { reusableImage } from '../reusable-image.ts';
@@ -27,14 +27,14 @@ export async function buildFromDockerfile(
   const { tree, configuration } = source;
   const { detected } = source.choice;
   // Nothing of ours runs it: the empty command is the image's own.
-  const processTypes = await readProcessTypes(tree, { web: '' });
-  const warnings = tree.submodules.map((path) => `submodule "${path}" is left out`);
+  const { processTypes, warnings: unknown } = finalProcessTypes(source.manifest, { web: '' });
+  const warnings = [...unknown, ...tree.submodules.map((path) => `submodule "${path}" is left out`)];
   for (const warning of warnings) log.warning(warning);
   const key = imageKey({ tree: tree.oid, stack: [], driver, configuration, vars: '' });
   const earlier = await reusableImage(shop, current.build, key);
   if (earlier) {
     log.step(`Using the image of build ${earlier.number} (same source)`);
-    return { ...earlier.result, detected, reused: true, steps: [], warnings };
+    return { ...earlier.result, processTypes, detected, reused: true, steps: [], warnings };
   }
   const begun = performance.now();
   const image = await runEngineBuild(shop, current, source);

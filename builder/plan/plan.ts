@@ -1,5 +1,6 @@
 // What a driver (a folder in buildpacks/) says about a source tree: the layers of its image, in order, as data.
 // The builder executes it (steps/). A driver must never touch the engine, the disk or the network itself.
+import type { AppManifest } from '../manifest/app-manifest.ts';
 import type { SourceTree } from '../source/source-tree.ts';
 
 /** A driver looks at the tree (`detect`), then says how to build it (`plan`). Both may only read the tree and what the context offers. */
@@ -21,7 +22,9 @@ export interface PlanContext {
   arch: 'x64' | 'arm64';
   /** The app's config vars. A plan may branch on them; it must never put a value into a command or a key part. */
   vars: Readonly<Record<string, string>>;
-  /** Another language after this one starts the app: a plan that knows no start command is no mistake. */
+  /** What berth.toml, app.json and Procfile say; absent only in tests of drivers. */
+  manifest?: AppManifest;
+  /** Another language after this one, or the manifest, starts the app: a plan that knows no start command is no mistake. */
   isPart?: boolean;
 }
 

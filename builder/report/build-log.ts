@@ -1,6 +1,7 @@
 // A build's log on its way to the controller: batched, masked, with a heartbeat, and the channel back that says "canceled".
 // One instance a build. Must never let a line out that has not been masked.
 import { AppError } from '@berth/kit/errors.ts';
+import { secretMasker } from './mask-secrets.ts';
 
 export interface BuildLogOptions {
   /** Sends text (whole lines, or nothing as a heartbeat). */
@@ -21,6 +22,7 @@ const retryMs = 250;
 
 export class BuildLog {
   readonly #options: BuildLogOptions;
+  #mask: (text: string) => string;
   readonly #batchMs: number;
   #pending = '';
   #timer: NodeJS.Timeout | undefined;
@@ -31,8 +33,20 @@ export class BuildLog {
 
   constructor(options: BuildLogOptions) {
     this.#options = options;
+    this.#mask = options.mask;
     this.#batchMs = options.batchMs ?? defaultBatchMs;
     this.#schedule(options.heartbeatMs ?? defaultHeartbeatMs);
+  }
+
+  /** Secrets that came up during the build are hidden like those that were known before. */
+  alsoMask(vars: Readonly<Record<string, string>>): void {
+    const before = this.#mask;
+    const more = secretMasker(vars);
+    this.#mask = (text) => more(before(text));
+  }
+
+  mask(text: string): string {
+    return this.#mask(text);
   }
 
   step(title: string): void {
@@ -60,7 +74,7 @@ export class BuildLog {
   #write(text: string): void {
     if (this.#stopped) return;
     const wasEmpty = this.#pending === '';
-    this.#pending += this.#options.mask(text);
+    this.#pending += this.#mask(text);
     if (wasEmpty && !this.#sending)
       this.#schedule(Math.max(0, this.#batchMs - (performance.now() - this.#sentAt)));
   }
