@@ -5,8 +5,9 @@ import type { RunLayer } from './plan/plan.ts';
 /** Raise it when the builder itself would make another image of the same tree. */
 export const builderVersion = 1;
 
-/** Variables that change what a package manager installs even when no package runs a script. */
-const installVariable = /^(npm|yarn|pnpm|node|corepack)_/i;
+/** Variables that change what a package manager installs or a compiler makes even when no script of the app runs. */
+const installVariable =
+  /^((npm|yarn|pnpm|node|corepack|go|cgo|cargo|rust)_|RUSTFLAGS$|GO(PROXY|PRIVATE|NOPROXY|SUMDB|NOSUMDB|INSECURE|FLAGS|AMD64|ARM64|EXPERIMENT)$)/i;
 
 export function digest(parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');

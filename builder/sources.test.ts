@@ -23,6 +23,7 @@ test("mirrors, proxies and the machine's CA bundle reach the build", () => {
         GIT_SSL_CAINFO: bundle,
         npm_config_cafile: bundle,
         YARN_HTTPS_CA_FILE_PATH: bundle,
+        CARGO_HTTP_CAINFO: bundle,
       },
       binds: [`/etc/company.pem:${bundle}:ro`],
     },

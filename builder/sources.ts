@@ -15,6 +15,11 @@ const passedOn = [
   'YARN_NPM_REGISTRY_SERVER',
   'YARN_REGISTRY',
   'NODEJS_ORG_MIRROR',
+  'GOPROXY',
+  'GOSUMDB',
+  'GONOSUMDB',
+  'RUSTUP_DIST_SERVER',
+  'CARGO_CRATES_IO_MIRROR',
   'HTTP_PROXY',
   'HTTPS_PROXY',
   'NO_PROXY',
@@ -35,6 +40,7 @@ const bundleReaders = [
   'GIT_SSL_CAINFO',
   'npm_config_cafile',
   'YARN_HTTPS_CA_FILE_PATH',
+  'CARGO_HTTP_CAINFO',
 ] as const;
 
 export function buildSources(

@@ -1,13 +1,14 @@
 // The drivers in the order they are asked: the first that knows the tree builds it. A new language is a folder in buildpacks/ and a line here.
 // Order: ruby, php, java, python, go, rust, node, static, shell. A Rails or Django app often has a package.json; a Node app has no Gemfile.
 import { AppError } from '@berth/kit/errors.ts';
+import { goDriver } from '../../buildpacks/go/driver.ts';
 import { nodeDriver } from '../../buildpacks/node/driver.ts';
 import { staticDriver } from '../../buildpacks/static/driver.ts';
 import type { SourceTree } from '../source/source-tree.ts';
 import type { Driver } from './plan.ts';
 import { watchTree } from './watch-tree.ts';
 
-export const drivers: readonly Driver[] = [nodeDriver, staticDriver];
+export const drivers: readonly Driver[] = [goDriver, nodeDriver, staticDriver];
 
 /** By the driver's name: what the user is told when nothing is found. */
 const looksFor: Readonly<Record<string, { files: readonly string[]; language: string }>> = {
