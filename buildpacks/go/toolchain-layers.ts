@@ -62,8 +62,7 @@ export function toolchainLayers(version: string, arch: PlanContext['arch']): Pla
 /** What nearly every web app imports; the rest, and what differs with a C compiler, is compiled when an app first needs it. The flags are those of an app's build, or the result would not be used. */
 const standardLibraryScript = `
 cd /opt/berth/go/src
-go build -trimpath -buildvcs=false net/http net/http/pprof encoding/... html/template database/sql log/slog embed expvar os/exec os/signal \\
-  archive/zip compress/gzip mime/multipart net/smtp regexp container/... text/... time/tzdata hash/... math/... crypto/...
+go build -trimpath -buildvcs=false net/http encoding/... html/template database/sql log/slog embed os/exec os/signal mime/multipart
 rm -rf /opt/berth/go-standard-library/fuzz
 `;
 
