@@ -10,6 +10,7 @@ import { finalProcessTypes } from './manifest/final-process-types.ts';
 import { composePlans, type NamedPlan } from './plan/compose-plans.ts';
 import type { FoundDriver } from './plan/drivers.ts';
 import type { BuildPlan, PlanContext } from './plan/plan.ts';
+import { withBuildCommand } from './plan/with-build-command.ts';
 import { printedTooMuch } from './report/printed-too-much.ts';
 import { reusableImage } from './reusable-image.ts';
 import type { LayerWork } from './steps/layer-work.ts';
@@ -75,7 +76,7 @@ async function planAll(
     const isPart = index < found.length - 1 || context.manifest.processTypes['web'] !== undefined;
     plans.push({ name: driver.name, plan: await driver.plan(work.tree, { ...context, isPart }) });
   }
-  return composePlans(plans);
+  return withBuildCommand(composePlans(plans), context.manifest.build.command);
 }
 
 function layerWork(

@@ -76,6 +76,16 @@ test('a required config var is asked for, a generated one is made once and never
   assert.equal(succeeded(again).newVars, undefined);
 });
 
+test('a build command runs over the source, with the environment that the manifest gives', async () => {
+  const files = {
+    'index.html': 'x',
+    'berth.toml': `[build]\ncommand = 'echo "$GREETING" > made.txt'\n[env]\nGREETING = "hello there"\n`,
+  };
+  const { result } = succeeded(await bench.build(files, { app: 'made' }));
+  const { output } = await bench.runIn(result.image, 'cat /app/made.txt');
+  assert.equal(output, 'hello there\n');
+});
+
 test('a root is the app, and what is ignored is no part of it', async () => {
   const files = {
     'berth.toml': '[build]\nroot = "sites/a"\nignore = ["*.draft"]\n',
