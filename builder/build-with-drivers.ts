@@ -132,6 +132,7 @@ function planContext(shop: Workshop, { build, abort }: CurrentBuild, work: Layer
   return {
     platformNode,
     arch: platformNode.arch,
+    sources: sources.env,
     vars: build.buildVars,
     listVersions: (list) => listVersions(lister, list),
   };
@@ -178,8 +179,9 @@ function inImage(
   plan: BuildPlan,
   made: MadeLayers,
 ): { name: string; diffId: string; cached: boolean; seconds?: number }[] {
+  const ids = new Set(plan.layers.filter((layer) => layer.inImage).map(({ id }) => id));
   return made.layers
-    .filter((_, index) => plan.layers[index]?.inImage)
+    .filter(({ id }) => ids.has(id))
     .map(({ id, diffId, cached, seconds }) => ({
       name: id,
       diffId,

@@ -7,7 +7,7 @@ export const builderVersion = 1;
 
 /** Variables that change what a package manager installs or a compiler makes even when no script of the app runs. */
 const installVariable =
-  /^((npm|yarn|pnpm|node|corepack|go|cgo|cargo|rust)_|RUSTFLAGS$|GO(PROXY|PRIVATE|NOPROXY|SUMDB|NOSUMDB|INSECURE|FLAGS|AMD64|ARM64|EXPERIMENT)$)/i;
+  /^((npm|yarn|pnpm|node|corepack|go|cgo|cargo|rust|pip|pipenv|poetry|uv)_|RUSTFLAGS$|GO(PROXY|PRIVATE|NOPROXY|SUMDB|NOSUMDB|INSECURE|FLAGS|AMD64|ARM64|EXPERIMENT)$)/i;
 
 export function digest(parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');

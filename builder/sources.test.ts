@@ -8,6 +8,7 @@ test("mirrors, proxies and the machine's CA bundle reach the build", () => {
   const machine = {
     NPM_CONFIG_REGISTRY: 'https://npm.example.org/',
     https_proxy: 'http://proxy:3128',
+    PIP_INDEX_URL: 'https://pypi.example.org/simple',
     NODE_EXTRA_CA_CERTS: '/etc/company.pem',
     SECRET: 'x',
   };
@@ -17,10 +18,13 @@ test("mirrors, proxies and the machine's CA bundle reach the build", () => {
       env: {
         NPM_CONFIG_REGISTRY: 'https://npm.example.org/',
         https_proxy: 'http://proxy:3128',
+        PIP_INDEX_URL: 'https://pypi.example.org/simple',
         NODE_EXTRA_CA_CERTS: bundle,
         SSL_CERT_FILE: bundle,
         CURL_CA_BUNDLE: bundle,
         GIT_SSL_CAINFO: bundle,
+        PIP_CERT: bundle,
+        REQUESTS_CA_BUNDLE: bundle,
         npm_config_cafile: bundle,
         YARN_HTTPS_CA_FILE_PATH: bundle,
         CARGO_HTTP_CAINFO: bundle,

@@ -48,6 +48,9 @@ function rename(name: string, plan: BuildPlan): BuildPlan {
       step: `${name} ${layer.step}`,
       on: layer.on.map(renamed),
       ...(layer.after ? { after: layer.after.map(renamed) } : {}),
+      ...(layer.withCompilers
+        ? { withCompilers: { ...layer.withCompilers, on: layer.withCompilers.on.map(renamed) } }
+        : {}),
     };
   });
   return { ...plan, layers };

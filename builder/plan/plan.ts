@@ -20,6 +20,8 @@ export interface PlanContext {
   /** Versions as a registry lists them, oldest first; a copy on disk is good for a day. */
   listVersions(list: VersionList): Promise<string[]>;
   arch: 'x64' | 'arm64';
+  /** What every step gets from the sources table: a plan may look whether the operator names a mirror. */
+  sources?: Readonly<Record<string, string>>;
   /** The app's config vars. A plan may branch on them; it must never put a value into a command or a key part. */
   vars: Readonly<Record<string, string>>;
   /** What berth.toml, app.json and Procfile say; absent only in tests of drivers. */
@@ -104,6 +106,11 @@ export interface RunLayer extends LayerBase {
   files: string[];
   /** The build variant of the stack has compilers, Python and git. */
   stack: 'run' | 'build';
+  /**
+   * Compilers only when they are needed: a command that fails on the run stack with such an output runs once more on the build variant, with these
+   * layers and settings too. A layer that only `withCompilers` names is made only then.
+   */
+  withCompilers?: { when: (output: string) => boolean; on: string[]; env: Record<string, string> };
   user: 'root' | 'app';
   /** Script for `/bin/sh -e`. A constant of the driver: nothing of the tree is spliced in; values travel in `env`. */
   script: string;

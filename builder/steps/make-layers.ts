@@ -22,23 +22,28 @@ export async function makeLayers(plan: BuildPlan, build: LayerWork): Promise<Mad
   const work = { ...build, signal: AbortSignal.any([build.signal, failing.signal]) };
   const making = new Map<string, Promise<MadeLayer>>();
   const steps: BuildStep[] = [];
-  const made = (id: string): Promise<MadeLayer> => {
-    const layer = making.get(id);
-    if (!layer) throw new AppError('internal', `the plan names a layer "${id}" that it does not have`);
-    return layer;
-  };
-  for (const layer of plan.layers) {
+  const start = (layer: PlannedLayer): Promise<MadeLayer> => {
     const promise = makeLayer(layer, work, made, steps);
     promise.catch((error: unknown) => failing.abort(error));
     making.set(layer.id, promise);
-  }
-  const results = await Promise.allSettled(making.values());
+    return promise;
+  };
+  const made = (id: string): Promise<MadeLayer> => {
+    const layer = plan.layers.find((planned) => planned.id === id);
+    if (!layer) throw new AppError('internal', `the plan names a layer "${id}" that it does not have`);
+    return making.get(id) ?? start(layer);
+  };
+  const onlyForCompilers = new Set(plan.layers.flatMap(compilerLayers));
+  for (const layer of plan.layers)
+    if (!making.has(layer.id) && !onlyForCompilers.has(layer.id)) void start(layer);
+  await Promise.allSettled(making.values());
   // What fails after the first error only follows from it.
   if (work.signal.aborted) throw work.signal.reason;
-  return {
-    layers: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
-    steps,
-  };
+  return { layers: await Promise.all(plan.layers.flatMap(({ id }) => making.get(id) ?? [])), steps };
+}
+
+function compilerLayers(layer: PlannedLayer): string[] {
+  return layer.kind === 'run' ? (layer.withCompilers?.on ?? []) : [];
 }
 
 async function makeLayer(
@@ -57,7 +62,7 @@ async function makeLayer(
     case 'run': {
       const below = await Promise.all(layer.on.map(made));
       await Promise.all((layer.after ?? []).map(made));
-      return makeRun(layer, below, work, steps);
+      return makeRun(layer, below, work, { made, steps });
     }
   }
 }
@@ -120,7 +125,7 @@ async function makeRun(
   layer: RunLayer,
   below: MadeLayer[],
   work: LayerWork,
-  steps: BuildStep[],
+  { made, steps }: { made: (id: string) => Promise<MadeLayer>; steps: BuildStep[] },
 ): Promise<MadeLayer> {
   const { log, stack, appId } = work;
   const begun = performance.now();
@@ -130,7 +135,9 @@ async function makeRun(
     appId,
     vars: varsDigest(work.varsSecret, work.vars, layer.vars),
   });
-  const result = await recorded(layer.id, key, work, () => runStep(layer, below, work));
+  const result = await recorded(layer.id, key, work, () =>
+    runStep(layer, below, work, (ids) => Promise.all(ids.map(made))),
+  );
   if (result.cached && layer.cachedTitle) log.step(layer.cachedTitle);
   const seconds = secondsSince(begun);
   steps.push({ name: layer.step, seconds, cached: result.cached });

@@ -16,11 +16,31 @@ import { buildStack, type Stack } from './stack.ts';
 const neverPassed =
   /^(PATH|HOME|SHELL|PWD|IFS|ENV|BASH_ENV|GIT_DIR|CPATH|CPPATH|LIBRARY_PATH|LANG|BUILD_DIR|LD_.*|npm_config_cache)$/;
 
+/** `more` makes the layers that only a second try with compilers needs. */
 export async function runStep(
   layer: RunLayer,
   below: readonly MadeLayer[],
   work: LayerWork,
+  more: (ids: readonly string[]) => Promise<MadeLayer[]>,
 ): Promise<string> {
+  try {
+    return await runOnce(layer, below, work);
+  } catch (error) {
+    const { withCompilers } = layer;
+    const output = error instanceof AppError ? stepOutputs.get(error) : undefined;
+    if (!withCompilers || layer.stack === 'build' || output === undefined || !withCompilers.when(output))
+      throw error;
+    work.log.step('A package has to be compiled: once more, with compilers');
+    const { on, env } = withCompilers;
+    const again: RunLayer = { ...layer, stack: 'build', env: { ...layer.env, ...env } };
+    return runOnce(again, [...below, ...(await more(on))], work);
+  }
+}
+
+/** What a failed command printed last, by the error that says so. */
+const stepOutputs = new WeakMap<AppError, string>();
+
+async function runOnce(layer: RunLayer, below: readonly MadeLayer[], work: LayerWork): Promise<string> {
   const { engine, runner, platformNode } = work;
   const [stack, files] = await Promise.all([stackFor(layer, work), filesLayer(layer, work)]);
   if (!layer.quiet || layer.scope === 'platform') work.log.step(layer.title);
@@ -57,7 +77,9 @@ export async function runStep(
     );
     if (end.exitCode !== 0) {
       for (const line of held) work.log.detail(line);
-      throw stepFailure(layer, end.exitCode, end.tail);
+      const failure = stepFailure(layer, end.exitCode, end.tail);
+      stepOutputs.set(failure, end.tail);
+      throw failure;
     }
     if (container === undefined) throw new AppError('internal', 'the engine made no container');
     return await keepLayer(layer, container, work);
