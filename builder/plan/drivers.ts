@@ -3,12 +3,13 @@
 import { AppError } from '@berth/kit/errors.ts';
 import { goDriver } from '../../buildpacks/go/driver.ts';
 import { nodeDriver } from '../../buildpacks/node/driver.ts';
+import { pythonDriver } from '../../buildpacks/python/driver.ts';
 import { staticDriver } from '../../buildpacks/static/driver.ts';
 import type { SourceTree } from '../source/source-tree.ts';
 import type { Driver } from './plan.ts';
 import { watchTree } from './watch-tree.ts';
 
-export const drivers: readonly Driver[] = [goDriver, nodeDriver, staticDriver];
+export const drivers: readonly Driver[] = [pythonDriver, goDriver, nodeDriver, staticDriver];
 
 /** By the driver's name: what the user is told when nothing is found. */
 const looksFor: Readonly<Record<string, { files: readonly string[]; language: string }>> = {
