@@ -46,7 +46,10 @@ export async function buildWithDrivers(
   }
   const made = await makeLayers(plan, work);
   current.steps = made.steps;
-  const image = await assemble(shop, current, { plan, processTypes, made, work });
+  const [image, layers] = await Promise.all([
+    assemble(shop, current, { plan, processTypes, made, work }),
+    withSizes(shop.engine, [...stackLayers(stack.layers), ...inImage(plan, made)]),
+  ]);
   log.step(`Image ${image.slice(7, 19)} (${reusedLayers(plan, made)})`);
   abort.signal.throwIfAborted();
   return {
@@ -61,7 +64,7 @@ export async function buildWithDrivers(
     warnings,
     detected,
     details: plan.details,
-    layers: await withSizes(shop.engine, [...stackLayers(stack.layers), ...inImage(plan, made)]),
+    layers,
   };
 }
 

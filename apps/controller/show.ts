@@ -1,6 +1,6 @@
 // Rows as the API shows them.
 import type { App } from '@berth/contract/app.ts';
-import type { Build } from '@berth/contract/build.ts';
+import type { Build, BuildLayer } from '@berth/contract/build.ts';
 import type { Instance } from '@berth/contract/instance.ts';
 import type { Release } from '@berth/contract/release.ts';
 import type { AppRow } from '@berth/store/queries/apps.ts';
@@ -41,20 +41,40 @@ export function showRelease(row: ReleaseRow): Release {
 }
 
 export function showBuild(row: BuildRow): Build {
+  const { result } = row;
+  const layers = shownLayers(row);
   return {
     number: row.number,
     status: row.status,
     commit: row.commit_oid,
     tree: row.tree_oid,
-    image: row.result?.image ?? null,
-    language: row.result?.language ?? null,
-    reused: row.result?.reused ?? false,
+    image: result?.image ?? null,
+    language: result?.language ?? null,
+    trigger: row.trigger,
+    // Builds of versions before these were recorded have none of them.
+    detected: result?.detected ?? null,
+    details: result?.details ?? [],
+    warnings: result?.warnings ?? [],
+    layers,
+    sizeBytes: layers.length === 0 ? null : layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    settings: row.settings,
+    noCache: row.no_cache,
+    release: row.release_number,
+    reused: result?.reused ?? false,
     steps: row.steps,
     error: row.error,
     user: row.user_name,
     createdAt: row.created_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
     finishedAt: row.finished_at?.toISOString() ?? null,
   };
+}
+
+/** A reused image brings the layers of the build that made it: here, none of them was made. */
+function shownLayers({ result }: BuildRow): BuildLayer[] {
+  const layers = result?.layers ?? [];
+  if (!result?.reused) return layers;
+  return layers.map(({ name, diffId, sizeBytes }) => ({ name, diffId, sizeBytes, cached: true }));
 }
 
 export function showInstance(row: InstanceRow, releaseNumber: number, host: string | null): Instance {

@@ -1,7 +1,7 @@
 // Buildpacks and stack of an app over the controller's real API: checked, recorded, given to the next build, never a release.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import type { StartedBuild } from '@berth/contract/build.ts';
+import type { Build, StartedBuild } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { type Database, openDatabase } from '@berth/store/database.ts';
 import {
@@ -10,7 +10,7 @@ import {
   startBacking,
   startController,
 } from '../helpers/backing-services.ts';
-import { oid, push } from './fake-parts.ts';
+import { build, oid, push } from './fake-parts.ts';
 
 let backing: Backing;
 let controller: RunningController;
@@ -121,4 +121,20 @@ test('the next build is given the settings as they were when it was pushed', asy
     { body },
   );
   assert.deepEqual(started.settings, { buildpacks: ['node', 'python'], stack: 'cnb:heroku/builder:24' });
+});
+
+test('a build shows what made it, what was detected and what its layers weigh; of a reused image none was made', async () => {
+  const made = await push(controller.internal, appId, adminId, oid('2'));
+  const { rows } = await db.query<{ id: string }>('SELECT id FROM builds WHERE push_id = $1', [made.pushId]);
+  const layer = { name: 'source', diffId: oid('9'), sizeBytes: 12, cached: false, seconds: 0.2 };
+  const layers = [{ name: 'stack', diffId: oid('8'), sizeBytes: 30, cached: true }, layer];
+  const details = ['Node.js 24.21.0'];
+  await build(controller.internal, rows[0]?.id ?? '', { layers, details, reused: true });
+  const shown = await get<Build>(`builds/${made.buildNumber}`);
+  assert.deepEqual(
+    [shown.trigger, shown.detected?.why, shown.details, shown.sizeBytes, shown.release, shown.noCache],
+    ['push', 'package.json at the root', details, 42, 1, false],
+  );
+  assert.deepEqual(shown.layers[1], { name: 'source', diffId: oid('9'), sizeBytes: 12, cached: true });
+  assert.ok(shown.startedAt !== null && shown.startedAt >= shown.createdAt);
 });

@@ -22,13 +22,16 @@ export const builds: Command = {
     else if (found.builds.length === 0) input.output.line('There are no builds yet: git push berth main');
     else
       input.output.table(
-        ['BUILD', 'STATUS', 'COMMIT', 'LANGUAGE', 'TIME', 'USER', 'CREATED'],
+        ['BUILD', 'STATUS', 'RELEASE', 'COMMIT', 'LANGUAGE', 'SIZE', 'TIME', 'BY', 'USER', 'CREATED'],
         found.builds.map((one) => [
           one.number,
           one.reused ? `${one.status}, reused` : one.status,
+          one.release === null ? null : `v${one.release}`,
           one.commit.slice(0, 7),
           one.language,
-          duration(one),
+          one.sizeBytes === null ? null : megabytes(one.sizeBytes),
+          between(one.createdAt, one.finishedAt),
+          one.trigger,
           one.user,
           { time: one.createdAt },
         ]),
@@ -36,11 +39,6 @@ export const builds: Command = {
     return 0;
   },
 };
-
-function duration(build: Build): string | null {
-  if (build.finishedAt === null) return null;
-  return `${((Date.parse(build.finishedAt) - Date.parse(build.createdAt)) / 1000).toFixed(1)}s`;
-}
 
 async function buildNumber(input: Input): Promise<number> {
   const [word] = input.args;
@@ -63,24 +61,69 @@ export const buildsInfo: Command = {
       input.output.json(build);
       return 0;
     }
-    input.output.fields([
-      ['Build', build.number],
-      ['Status', build.status],
-      ['Commit', build.commit],
-      ['Language', build.language],
-      ['Image', build.image],
-      ['By', build.user],
-      ['Started', { time: build.createdAt }],
-      ['Took', duration(build)],
-      ...build.steps.map((step): [string, string] => [
-        `  ${step.name}`,
-        `${step.seconds.toFixed(2)}s${step.cached ? ' (cached)' : ''}`,
-      ]),
-      ...(build.error === null ? [] : [['Error', build.error] as [string, string]]),
-    ]);
+    printBuild(input, build);
     return 0;
   },
 };
+
+const triggers: Record<Build['trigger'], string> = {
+  push: 'git push',
+  deploy: 'berth deploy',
+  image: 'berth deploy --image',
+  rebase: 'rebase onto a newer stack',
+};
+
+function printBuild({ output }: Input, build: Build): void {
+  const { detected, settings } = build;
+  const set = [...settings.buildpacks, ...(settings.stack === null ? [] : [`stack ${settings.stack}`])];
+  output.fields([
+    ['Build', build.number],
+    ['Status', build.reused ? `${build.status}, the image of an earlier build` : build.status],
+    ['By', `${build.user} (${triggers[build.trigger]}${build.noCache ? ', without caches' : ''})`],
+    ['Commit', build.commit],
+    ['Detected', detected === null ? build.language : `${detected.label} (${detected.why})`],
+    ...(set.length === 0 ? [] : [['Set', set.join(', ')] as const]),
+    ...build.details.map((detail) => ['Chosen', detail] as const),
+    ...build.warnings.map((warning) => ['Warning', warning] as const),
+    ['Image', build.image],
+    ['Size', build.sizeBytes === null ? null : megabytes(build.sizeBytes)],
+    ['Release', build.release === null ? null : `v${build.release}`],
+    ['Pushed', { time: build.createdAt }],
+    ['Queued', between(build.createdAt, build.startedAt)],
+    ['Took', between(build.startedAt, build.finishedAt)],
+    ...(build.error === null ? [] : [['Error', build.error] as const]),
+  ]);
+  if (build.steps.length > 0) {
+    output.line();
+    output.table(
+      ['STEP', 'TIME', ''],
+      build.steps.map(({ name, seconds, cached }) => [name, inSeconds(seconds), cached ? 'cached' : '']),
+    );
+  }
+  if (build.layers.length === 0) return;
+  output.line();
+  output.table(
+    ['LAYER', 'SIZE', 'TIME', ''],
+    build.layers.map(({ name, sizeBytes, seconds, cached }) => [
+      name,
+      megabytes(sizeBytes),
+      seconds === undefined ? '' : inSeconds(seconds),
+      cached === true ? 'cached' : '',
+    ]),
+  );
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 100_000 ? `${(bytes / 1000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+function inSeconds(seconds: number): string {
+  return `${seconds.toFixed(2)}s`;
+}
+
+function between(from: string | null, to: string | null): string | null {
+  return from === null || to === null ? null : inSeconds((Date.parse(to) - Date.parse(from)) / 1000);
+}
 
 export const buildsOutput: Command = {
   summary: 'print what a build said, and go on while it runs',

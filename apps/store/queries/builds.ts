@@ -32,12 +32,14 @@ export interface BuildRow {
   no_cache: boolean;
   created_at: Date;
   started_at: Date | null;
+  release_number: number | null;
   finished_at: Date | null;
 }
 
 const selectBuild = `SELECT b.id, b.app_id, b.number, b.push_id, b.user_id, u.name AS user_name, b.commit_oid, b.tree_oid, b.repository,
     b.object_directories, b.status, b.result, b.steps, b.error, b.hint, b.epoch, b.durable, b.settings,
-    b.trigger, b.no_cache, b.created_at, b.started_at, b.finished_at
+    b.trigger, b.no_cache, b.created_at, b.started_at, b.finished_at,
+    (SELECT min(r.number) FROM releases r WHERE r.app_id = b.app_id AND r.build_id = b.id) AS release_number
   FROM builds b JOIN users u ON u.id = b.user_id`;
 
 type Row = BuildRow & Record<string, unknown>;
