@@ -3,6 +3,7 @@
 import type { BuildResult } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { buildWithDrivers } from './build-with-drivers.ts';
+import { buildWithClassicBuildpacks } from './classic/build-with-buildpacks.ts';
 import type { BuildSource, CurrentBuild, Workshop } from './current-build.ts';
 import { buildFromDockerfile } from './dockerfile/build-from-dockerfile.ts';
 import type { AppManifest } from './manifest/app-manifest.ts';
@@ -20,7 +21,7 @@ type Builder = (shop: Workshop, current: CurrentBuild, source: BuildSource) => P
 const builders: Readonly<Record<Choice['builder'], Builder>> = {
   drivers: buildWithDrivers,
   dockerfile: buildFromDockerfile,
-  classic: cannotYet('buildpacks by URL or from a folder', 'use names: berth help buildpacks:set'),
+  classic: buildWithClassicBuildpacks,
   cnb: cannotYet('apps on a Cloud Native builder', 'go back to the default: berth stack:set debian-13'),
 };
 

@@ -82,7 +82,7 @@ async function planAll(
   return withBuildCommand(composePlans(plans), context.manifest.build.command);
 }
 
-function layerWork(
+export function layerWork(
   shop: Workshop,
   current: CurrentBuild,
   parts: Pick<LayerWork, 'stack' | 'tree' | 'objects' | 'commitTime'>,

@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { integer, readConfig, text } from '@berth/kit/config.ts';
+import { AppError } from '@berth/kit/errors.ts';
 
 export interface BuildLimits {
   memoryBytes: number;
@@ -25,6 +26,10 @@ export interface BuilderConfig {
   worker: string;
   concurrency: number;
   limits: BuildLimits;
+  /** Folders of the host that buildpacks and mirrors of repositories may lie in; builds of every app can read them. */
+  buildpackFolders: readonly string[];
+  /** Beginnings of git URLs and what takes their place in builds. */
+  gitInsteadOf: Readonly<Record<string, string>>;
   /** npm's own folder when it is found neither among our packages nor beside the machine's Node; '' = look for it. */
   npmDir: string;
   logLevel: string;
@@ -51,6 +56,11 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
       BERTH_BUILD_CPU_SHARES: integer('cpu weight of a build container; apps have 1024', 2, 262_144, 256),
       BERTH_BUILD_TIMEOUT_SECONDS: integer('time limit of a build', 1, 86_400, 900),
       BERTH_BUILD_LOG_KB: integer('output limit of a build in KB', 1, 1_048_576, 2048),
+      BERTH_BUILDPACK_FOLDERS: text(
+        'folders of the host that buildpacks may come from, separated by ":"',
+        '',
+      ),
+      BERTH_GIT_INSTEAD_OF: text('mirrors of git URLs, "https://github.com/=https://mirror/" each', ''),
       BERTH_NPM_DIR: text("npm's folder", ''),
       BERTH_LOG_LEVEL: text('pino level', 'info'),
     },
@@ -73,8 +83,33 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
       timeMs: values.BERTH_BUILD_TIMEOUT_SECONDS * 1000,
       logBytes: values.BERTH_BUILD_LOG_KB * 1024,
     },
+    buildpackFolders: folders(values.BERTH_BUILDPACK_FOLDERS),
+    gitInsteadOf: mirrors(values.BERTH_GIT_INSTEAD_OF),
     npmDir: values.BERTH_NPM_DIR,
     logLevel: values.BERTH_LOG_LEVEL,
     machineEnv: env,
   };
+}
+
+function folders(list: string): string[] {
+  const paths = list.split(':').filter((path) => path !== '');
+  const wrong = paths.find((path) => !/^(\/[\w.@+-]+)+$/.test(path) || /\/\.\.?(\/|$)/.test(path));
+  if (wrong !== undefined)
+    throw new AppError('invalid', `BERTH_BUILDPACK_FOLDERS: "${wrong}" is not a plain absolute path`);
+  return paths;
+}
+
+/** They end up in a file that git reads: nothing that would need quoting there. */
+function mirrors(list: string): Record<string, string> {
+  const pairs = list.split(/\s+/).filter((pair) => pair !== '');
+  return Object.fromEntries(
+    pairs.map((pair): [string, string] => {
+      const [, from, to] = /^([a-z]+:\/\/[\w.:/@~+-]*)=([a-z]+:\/\/[\w.:/~+-]*)$/.exec(pair) ?? [];
+      if (from === undefined || to === undefined)
+        throw new AppError('invalid', 'BERTH_GIT_INSTEAD_OF: an entry is not "URL=URL"', {
+          hint: 'for example https://github.com/=https://git.example.org/github/',
+        });
+      return [from, to];
+    }),
+  );
 }

@@ -10,6 +10,8 @@ import { createLogger } from '@berth/kit/logging.ts';
 import { createShutdown, reportReady } from '@berth/kit/shutdown.ts';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
+import { BuildCache } from './classic/build-cache.ts';
+import { removeVarsFolders } from './classic/vars-folder.ts';
 import { readBuilderConfig } from './config.ts';
 import { ControllerApi } from './controller-api.ts';
 import { LayerRecords } from './layer-records.ts';
@@ -24,6 +26,7 @@ const config = readBuilderConfig();
 const log = createLogger('builder', config.logLevel);
 const shutdown = createShutdown(log);
 mkdirSync(config.dataDir, { recursive: true, mode: 0o711 });
+removeVarsFolders(config.dataDir);
 
 const shop: Workshop = {
   config,
@@ -72,7 +75,8 @@ shutdown.add('controller client', () => shop.controller.close());
 shutdown.add('queue connection', () => connection.disconnect());
 // Builds under way stop (shop.stopping) and are given back by the next life of the builder, which starts them anew.
 shutdown.add('worker', () => worker.close());
-shutdown.add('pruning', startPruning({ ...shop, worker, activeBuilds: () => activeBuilds }));
+const ownImages = () => new BuildCache(config.dataDir).images();
+shutdown.add('pruning', startPruning({ ...shop, ownImages, worker, activeBuilds: () => activeBuilds }));
 await worker.waitUntilReady();
 log.info({ worker: config.worker }, 'ready');
 reportReady();

@@ -19,7 +19,14 @@ function parts(active: () => number, prune: (keep: readonly string[]) => Promise
   const controller = { imagesToKeep: async () => ['sha256:a', 'sha256:b'] };
   return {
     calls,
-    parts: { engine, controller, worker, activeBuilds: active, log: createLogger('test', 'silent') },
+    parts: {
+      engine,
+      controller,
+      ownImages: () => ['sha256:own'],
+      worker,
+      activeBuilds: active,
+      log: createLogger('test', 'silent'),
+    },
   };
 }
 
@@ -29,7 +36,7 @@ test('the engine is told what to keep while no build is taken', async () => {
     async () => ({}),
   );
   assert.equal(await pruneOnce(given), true);
-  assert.deepEqual(calls, ['pause', 'prune sha256:a sha256:b', 'resume']);
+  assert.deepEqual(calls, ['pause', 'prune sha256:a sha256:b sha256:own', 'resume']);
 });
 
 test('nothing happens beside a build, not even one that began a moment ago', async () => {

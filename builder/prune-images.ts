@@ -16,6 +16,8 @@ export interface Pausable {
 export interface PruneParts {
   engine: Pick<EngineClient, 'prune'>;
   controller: Pick<ControllerApi, 'imagesToKeep'>;
+  /** What the builder itself needs for later builds, besides the releases' images. */
+  ownImages: () => string[];
   worker: Pausable;
   activeBuilds: () => number;
   log: Logger;
@@ -39,6 +41,7 @@ export function startPruning(parts: PruneParts): () => void {
 export async function pruneOnce({
   engine,
   controller,
+  ownImages,
   worker,
   activeBuilds,
   log,
@@ -47,7 +50,7 @@ export async function pruneOnce({
   await worker.pause(true);
   try {
     if (activeBuilds() > 0) return false; // one began while we paused
-    const freed = await engine.prune(await controller.imagesToKeep());
+    const freed = await engine.prune([...(await controller.imagesToKeep()), ...ownImages()]);
     log.info({ freed }, 'old images dropped');
     return true;
   } finally {

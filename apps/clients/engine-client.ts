@@ -241,6 +241,11 @@ export class EngineClient {
     return this.#http.call<LayerInfo>('GET', `/berth/layers/${diffId}`);
   }
 
+  /** A file or folder of a container as a tar, below its own name. Read it to its end. */
+  containerArchive(id: string, path: string): Promise<AsyncIterable<Uint8Array>> {
+    return this.#open('GET', withQuery(`/containers/${id}/archive`, { path }), { timeoutMs: 0 });
+  }
+
   async hasLayer(diffId: string): Promise<boolean> {
     const response = await this.#http.open('HEAD', `/berth/layers/${diffId}`);
     response.resume();

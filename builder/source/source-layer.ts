@@ -4,12 +4,12 @@ import type { GitObjects } from './git-objects.ts';
 import type { SourceTree, TreeEntry } from './source-tree.ts';
 import { type TarEntry, writeTar } from './tar.ts';
 
-/** Streams the tree; names in `leaveOut` are dropped at the top level. Owners and times are the engine's to set. */
+/** Streams the tree below `folder` ('' is the root); names in `leaveOut` are dropped at the top level. Owners and times are the engine's to set. */
 export function sourceTar(
   objects: GitObjects,
   tree: SourceTree,
   leaveOut: readonly string[],
-  folder: 'app' | '' = 'app',
+  folder = 'app',
 ): AsyncGenerator<Uint8Array> {
   const dropped = new Set(leaveOut);
   const wanted = [...tree.entries].filter(([path]) => !dropped.has(path.split('/', 1)[0] ?? ''));
@@ -21,9 +21,9 @@ async function* sourceEntries(
   wanted: readonly (readonly [string, TreeEntry])[],
   folder: string,
 ): AsyncGenerator<TarEntry> {
-  const made = new Set<string>([folder]);
+  const made = new Set<string>();
   const below = folder === '' ? '' : `${folder}/`;
-  if (folder !== '') yield { path: folder, kind: 'folder', mode: 0o755, size: 0 };
+  yield* missingFolders(below, made);
   let at = 0;
   for await (const blob of objects.stream(wanted.map(([, entry]) => entry.oid))) {
     const [path, entry] = wanted[at++] ?? [];

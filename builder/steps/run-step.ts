@@ -111,7 +111,7 @@ function stepFailure(layer: RunLayer, exitCode: number, tail: string): AppError 
   });
 }
 
-async function stackFor(layer: RunLayer, work: LayerWork): Promise<Stack> {
+export async function stackFor(layer: Pick<RunLayer, 'stack'>, work: LayerWork): Promise<Stack> {
   if (layer.stack === 'run') return work.stack;
   const { engine, records, runner, log, signal } = work;
   return buildStack(
