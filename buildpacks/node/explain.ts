@@ -1,4 +1,4 @@
-// Turns the output of npm, yarn and pnpm into one clear line for the pusher. Called only when an install or a build script has failed.
+// Turns the output of npm, yarn, pnpm and Bun into one clear line for the pusher. Called only when an install or a build script has failed.
 import type { Explanation } from '@berth/builder/plan/plan.ts';
 import { outOfStep } from './lockfile.ts';
 import type { PackageManager } from './package-manager.ts';
@@ -10,6 +10,7 @@ export function explainInstall(manager: PackageManager): (output: string) => Exp
   const lockfile = manager.lockfile ?? 'the lockfile';
   const rules: Rule[] = [
     (output) => lockOutOfStep(output, lockfile),
+    missingToken,
     missingPackage,
     missingVersion,
     conflictingPeers,
@@ -27,12 +28,28 @@ export function explainInstall(manager: PackageManager): (output: string) => Exp
   };
 }
 
+/** For the steps that fetch npm, yarn, pnpm or Bun. */
+export function explainManager(label: string): (output: string) => Explanation | undefined {
+  const hint = 'write a version that is there, or none: then the platform chooses';
+  return (output) => {
+    if (/MANAGER_HASH does not match/.test(output))
+      return {
+        message: `${label} from the registry is not the one that "packageManager" in package.json names (its hash differs)`,
+        hint: `run "corepack use ${label}@latest", commit package.json and push again`,
+      };
+    if (/ETARGET|notarget|E404/.test(output))
+      return { message: `the registry does not have this version of ${label}`, hint };
+    return unreachableRegistry(output);
+  };
+}
+
 function lockOutOfStep(output: string, lockfile: string): Explanation | undefined {
   const isNpm = /can only install packages when your package\.json and .* are in sync/.test(output);
   const isYarn = /Your lockfile needs to be updated, but yarn was run with `--frozen-lockfile`/.test(output);
   const isBerry = /YN0028/.test(output);
   const isPnpm = /ERR_PNPM_OUTDATED_LOCKFILE/.test(output);
-  if (!isNpm && !isYarn && !isBerry && !isPnpm) return undefined;
+  const isBun = /lockfile had changes, but lockfile is frozen/.test(output);
+  if (!isNpm && !isYarn && !isBerry && !isPnpm && !isBun) return undefined;
   const missing = /Missing: (\S+) from lock file/.exec(output)?.[1];
   const invalid = /Invalid: lock file's (\S+) does not satisfy (\S+)/.exec(output);
   const what = missing
@@ -44,6 +61,27 @@ function lockOutOfStep(output: string, lockfile: string): Explanation | undefine
   return { message, ...(hint === undefined ? {} : { hint }) };
 }
 
+/** .npmrc and .yarnrc.yml name config vars that the app does not have, or the registry does not take what they hold. */
+function missingToken(output: string): Explanation | undefined {
+  const name =
+    /Failed to replace env in config: \$\{(\w+)\}/.exec(output)?.[1] ??
+    /Environment variable not found \((\w+)\)/.exec(output)?.[1];
+  const refused = /\b(E401|E403|ERR_PNPM_FETCH_40[13]|YN0041|401 Unauthorized|403 Forbidden)\b/.test(output);
+  // npm goes on without the token; then only the registry's refusal makes it the reason.
+  const stopped = /npm (?:error|ERR!) .*Failed to replace env/.test(output);
+  if (name && (refused || stopped || !/\bnpm (error|ERR!)/.test(output) || /E404/.test(output)))
+    return {
+      message: `the registry settings name \${${name}}, which is not among the app's config vars`,
+      hint: `set it with "berth config:set ${name}=…" and push again`,
+    };
+  return refused
+    ? {
+        message: 'the package registry refuses the login',
+        hint: 'check the token that .npmrc or .yarnrc.yml takes from the config vars',
+      }
+    : undefined;
+}
+
 function missingPackage(output: string): Explanation | undefined {
   const npm =
     /404\s+(?:The requested resource )?'([^']+)' (?:could not be found|is not in this registry)/.exec(
@@ -51,7 +89,8 @@ function missingPackage(output: string): Explanation | undefined {
     )?.[1];
   const yarn = /Couldn't find package "([^"]+)"/.exec(output)?.[1];
   const pnpm = /ERR_PNPM_FETCH_404.*?(?:GET \S+\/)?([@\w./-]+): Not Found/.exec(output)?.[1];
-  const name = npm ?? yarn ?? pnpm;
+  const bun = /error: GET \S+\/([^/\s]+(?:%2f[^/\s]+)?) - 404/i.exec(output)?.[1]?.replace(/%2f/i, '/');
+  const name = npm ?? yarn ?? pnpm ?? bun;
   return name
     ? {
         message: `the package "${name}" does not exist in the registry`,
@@ -63,7 +102,8 @@ function missingPackage(output: string): Explanation | undefined {
 function missingVersion(output: string): Explanation | undefined {
   const npm = /No matching version found for (\S+?)\.?\s/.exec(output)?.[1];
   const yarn = /Couldn't find any versions for "([^"]+)"/.exec(output)?.[1];
-  const name = npm ?? yarn;
+  const bun = /No version matching "([^"]+)" found for specifier "([^"]+)"/.exec(output);
+  const name = npm ?? yarn ?? (bun ? `${bun[2]}@${bun[1]}` : undefined);
   return name
     ? { message: `the registry has no version for "${name}"`, hint: 'check the version in package.json' }
     : undefined;

@@ -11,12 +11,14 @@ export interface InstallCommands {
   run: string;
 }
 
-export function installCommands(manager: PackageManager): InstallCommands {
+/** `lenient`: Heroku's USE_NPM_INSTALL, for lockfiles that `npm ci` refuses. */
+export function installCommands(manager: PackageManager, lenient: boolean): InstallCommands {
   const locked = manager.lockfile !== undefined;
   if (manager.kind === 'npm') {
-    const verb = locked ? 'ci' : 'install --no-package-lock';
+    const strict = locked && !lenient;
+    const verb = strict ? 'ci' : locked ? 'install' : 'install --no-package-lock';
     return {
-      shown: locked ? 'npm ci' : 'npm install',
+      shown: strict ? 'npm ci' : 'npm install',
       production: `npm ${verb} --omit=dev`,
       all: `npm ${verb} --include=dev`,
       prune: 'npm prune --omit=dev --ignore-scripts --no-package-lock',
@@ -31,6 +33,16 @@ export function installCommands(manager: PackageManager): InstallCommands {
       all: `pnpm install ${lock} --prod=false`,
       prune: 'pnpm prune --prod --ignore-scripts',
       run: 'pnpm run',
+    };
+  }
+  if (manager.kind === 'bun') {
+    const install = `bun install --no-progress --backend=copyfile${locked ? ' --frozen-lockfile' : ' --no-save'}`;
+    return {
+      shown: 'bun install',
+      production: `${install} --production`,
+      all: install,
+      prune: `find . -name node_modules -prune -exec rm -rf {} +\n${install} --production --ignore-scripts`,
+      run: 'bun run',
     };
   }
   if (manager.kind === 'yarn-classic') {
@@ -56,19 +68,13 @@ export function installCommands(manager: PackageManager): InstallCommands {
   };
 }
 
-/** Puts a Node and an npm that it can run below /opt/berth/node, with the platform's own from /opt/berth/toolbox. */
-export const fetchRuntimeScript = `
+/** Puts a Node below /opt/berth/node with the platform's own from /opt/berth/toolbox; $STRIP_BINARY is the text of strip-binary.mjs. */
+export const fetchNodeScript = `
 cd "$(mktemp -d)"
 npm install --no-save --ignore-scripts --no-package-lock --prefix . "$NODE_PACKAGE@$NODE_VERSION"
-mkdir -p /opt/berth/node/bin /opt/berth/node/lib/node_modules
-cp "node_modules/$NODE_PACKAGE/bin/node" /opt/berth/node/bin/node
-if [ -n "$NPM_RANGE" ]; then
-  npm install --global --ignore-scripts --prefix /opt/berth/node "npm@$NPM_RANGE"
-else
-  cp -R /opt/berth/toolbox/lib/node_modules/npm /opt/berth/node/lib/node_modules/npm
-  ln -s ../lib/node_modules/npm/bin/npm-cli.js /opt/berth/node/bin/npm
-  ln -s ../lib/node_modules/npm/bin/npx-cli.js /opt/berth/node/bin/npx
-fi
+mkdir -p /opt/berth/node/bin
+node --input-type=module -e "$STRIP_BINARY
+await copyLoadedPart(process.argv[1], process.argv[2]);" "node_modules/$NODE_PACKAGE/bin/node" /opt/berth/node/bin/node
 /opt/berth/node/bin/node --version
 `;
 
@@ -79,6 +85,34 @@ mkdir -p /opt/berth/node-headers
 cp -R "node_modules/$NODE_PACKAGE/include" /opt/berth/node-headers/include
 `;
 
+/** $MANAGER_HASH, when there is one, is corepack's: of the archive, or of the one file that yarn berry is. */
 export const fetchManagerScript = `
-npm install --global --ignore-scripts --force --prefix /opt/berth/node "$MANAGER_PACKAGE@$MANAGER_VERSION"
+cd "$(mktemp -d)"
+archive=$(npm pack --silent "$MANAGER_PACKAGE@$MANAGER_VERSION" | tail -n 1)
+if [ -n "$MANAGER_HASH" ]; then
+  tar -xzf "$archive"
+  node -e '
+    const { createHash } = require("node:crypto");
+    const { existsSync, readFileSync } = require("node:fs");
+    const [hash, archive] = process.argv.slice(1);
+    const [algorithm, wanted] = hash.split(".");
+    const files = [archive, "package/bin/yarn.js"].filter((file) => existsSync(file));
+    const found = files.map((file) => createHash(algorithm).update(readFileSync(file)).digest("hex"));
+    if (!found.includes(wanted)) {
+      console.log("MANAGER_HASH does not match");
+      process.exit(1);
+    }
+  ' "$MANAGER_HASH" "$archive"
+fi
+npm install --global --ignore-scripts --force --prefix "$MANAGER_PREFIX" "./$archive"
+`;
+
+/** Bun is one program; npm checks what it downloads. */
+export const fetchBunScript = `
+cd "$(mktemp -d)"
+npm install --no-save --ignore-scripts --no-package-lock --force --prefix . "$MANAGER_PACKAGE@$MANAGER_VERSION"
+mkdir -p /opt/berth/bun/bin
+cp "node_modules/$MANAGER_PACKAGE/bin/bun" /opt/berth/bun/bin/bun
+ln -s bun /opt/berth/bun/bin/bunx
+/opt/berth/bun/bin/bun --version
 `;

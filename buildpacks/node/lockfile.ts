@@ -1,12 +1,13 @@
 // What a package-lock.json says before any container runs: is it in step, does anything compile, does anything come from the tree or from git.
 // Used by driver.ts. Knows npm's lockfile versions 1 to 3; about other lockfiles it says "unknown".
 import { AppError } from '@berth/kit/errors.ts';
-import { type Manifest, parseJson } from './manifest.ts';
+import { isRecord, type Manifest, parseJson } from './manifest.ts';
+import type { Workspace } from './workspaces.ts';
 
 export interface LockFacts {
   /** Packages with install scripts: they may need compilers and may look at any config var. */
   installScripts: 'none' | 'some' | 'unknown';
-  /** A package comes out of the pushed tree (`file:`, a workspace): the install needs the source. */
+  /** A package comes out of the pushed tree (`file:`, `link:`) without being a workspace: the install needs the source. */
   fromTree: boolean;
   /** A package comes from a git repository: the install needs git. */
   fromGit: boolean;
@@ -20,11 +21,11 @@ export function readLockFacts(
   file: string | undefined,
   text: string | undefined,
   manifest: Manifest,
+  workspaces: readonly Workspace[],
 ): LockFacts {
-  const fromTree =
-    manifest.hasWorkspaces ||
-    specs(manifest).some((spec) => /^(file:|link:|portal:|workspace:|\.\.?\/)/.test(spec));
-  const fromGit = specs(manifest).some((spec) =>
+  const all = [manifest, ...workspaces.map((workspace) => workspace.manifest)].flatMap(specs);
+  const fromTree = all.some((spec) => /^(file:|link:|portal:|\.\.?\/)/.test(spec));
+  const fromGit = all.some((spec) =>
     /^(git[+:]|github:|gitlab:|bitbucket:|[\w-]+\/[\w.-]+(#.*)?$)/.test(spec),
   );
   if (file !== 'package-lock.json' && file !== 'npm-shrinkwrap.json')
@@ -33,12 +34,16 @@ export function readLockFacts(
   const packages = isRecord(lock) && isRecord(lock['packages']) ? lock['packages'] : undefined;
   if (!packages) return { ...unknown, fromTree, fromGit };
   checkInStep(file, packages, manifest);
-  const entries = Object.entries(packages).filter(([path]) => path !== '');
-  const all = entries.map(([, value]) => (isRecord(value) ? value : {}));
-  const resolved = all.map((entry) => (typeof entry['resolved'] === 'string' ? entry['resolved'] : ''));
+  const entries = Object.entries(packages)
+    .filter(([path]) => path !== '')
+    .map(([, value]) => (isRecord(value) ? value : {}));
+  const from = (entry: Record<string, unknown>) =>
+    typeof entry['resolved'] === 'string' ? entry['resolved'] : '';
+  const resolved = entries.map(from);
+  const folders = new Set(workspaces.map(({ folder }) => folder));
   return {
-    installScripts: all.some((entry) => entry['hasInstallScript'] === true) ? 'some' : 'none',
-    fromTree: fromTree || all.some((entry) => entry['link'] === true),
+    installScripts: entries.some((entry) => entry['hasInstallScript'] === true) ? 'some' : 'none',
+    fromTree: fromTree || entries.some((entry) => entry['link'] === true && !folders.has(from(entry))),
     fromGit: fromGit || resolved.some((url) => url.startsWith('git')),
   };
 }
@@ -53,7 +58,13 @@ function checkInStep(file: string, packages: Record<string, unknown>, manifest: 
 }
 
 export function outOfStep(file: string, what: string): AppError {
-  const tool = file === 'yarn.lock' ? 'yarn' : file === 'pnpm-lock.yaml' ? 'pnpm' : 'npm';
+  const tools: Record<string, string> = {
+    'yarn.lock': 'yarn',
+    'pnpm-lock.yaml': 'pnpm',
+    'bun.lock': 'bun',
+    'bun.lockb': 'bun',
+  };
+  const tool = tools[file] ?? 'npm';
   return new AppError('invalid', `${file} is out of step with package.json: ${what}`, {
     hint: `run "${tool} install", commit ${file} and push again`,
   });
@@ -62,8 +73,4 @@ export function outOfStep(file: string, what: string): AppError {
 function specs(manifest: Manifest): string[] {
   const { dependencies, devDependencies, optionalDependencies } = manifest;
   return Object.values({ ...dependencies, ...devDependencies, ...optionalDependencies });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

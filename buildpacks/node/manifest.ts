@@ -5,6 +5,7 @@ import { AppError } from '@berth/kit/errors.ts';
 
 export interface Manifest {
   name: string | undefined;
+  version: string | undefined;
   main: string | undefined;
   scripts: Record<string, string>;
   dependencies: Record<string, string>;
@@ -12,8 +13,16 @@ export interface Manifest {
   optionalDependencies: Record<string, string>;
   peerDependencies: Record<string, string>;
   engines: Record<string, string>;
+  volta: Record<string, string>;
+  /** Versions by the tool's name; the value "" is a tool without one. */
+  devEngines: Record<'runtime' | 'packageManager', Record<string, string>>;
   packageManager: string | undefined;
-  hasWorkspaces: boolean;
+  /** Globs of folders; undefined: none are declared here. */
+  workspaces: string[] | undefined;
+  /** Commands it gives to others: they are linked when it is installed. */
+  hasCommands: boolean;
+  /** Heroku's word for folders that are kept between builds. */
+  cacheDirectories: string[];
   /** The file without the fields that cannot change what is installed: part of the dependencies' key. */
   installFacts: string;
 }
@@ -41,14 +50,18 @@ const irrelevantFields = new Set([
   'funding',
 ]);
 
-export async function readManifest(tree: SourceTree): Promise<Manifest> {
-  const text = (await tree.readText('package.json', 4 * 1024 * 1024)) ?? '';
-  const json = parseJson(text, 'package.json');
-  if (typeof json !== 'object' || json === null || Array.isArray(json))
-    throw invalid('package.json is not an object', 'begin it with "{" and end it with "}"');
-  const fields = json as Record<string, unknown>;
+export async function readManifest(tree: SourceTree, path = 'package.json'): Promise<Manifest> {
+  const text = (await tree.readText(path, 4 * 1024 * 1024)) ?? '';
+  const json = parseJson(text, path);
+  if (!isRecord(json)) throw invalid(`${path} is not an object`, 'begin it with "{" and end it with "}"');
+  return manifestOf(json);
+}
+
+function manifestOf(fields: Record<string, unknown>): Manifest {
+  const devEngines = isRecord(fields['devEngines']) ? fields['devEngines'] : {};
   return {
     name: optionalText(fields, 'name'),
+    version: optionalText(fields, 'version'),
     main: optionalText(fields, 'main'),
     scripts: textMap(fields, 'scripts'),
     dependencies: textMap(fields, 'dependencies'),
@@ -56,8 +69,15 @@ export async function readManifest(tree: SourceTree): Promise<Manifest> {
     optionalDependencies: textMap(fields, 'optionalDependencies'),
     peerDependencies: textMap(fields, 'peerDependencies'),
     engines: textMap(fields, 'engines'),
+    volta: isRecord(fields['volta']) ? textMap(fields, 'volta') : {},
+    devEngines: {
+      runtime: toolsOf(devEngines['runtime']),
+      packageManager: toolsOf(devEngines['packageManager']),
+    },
     packageManager: optionalText(fields, 'packageManager'),
-    hasWorkspaces: fields['workspaces'] !== undefined,
+    workspaces: workspaceGlobs(fields['workspaces']),
+    hasCommands: fields['bin'] !== undefined || isRecord(fields['directories']),
+    cacheDirectories: textList(fields['cacheDirectories'] ?? fields['cache_directories']),
     installFacts: JSON.stringify(
       Object.entries(fields)
         .filter(([name]) => !irrelevantFields.has(name))
@@ -98,6 +118,29 @@ function textMap(fields: Record<string, unknown>, name: string): Record<string, 
   const map: Record<string, string> = {};
   for (const [key, item] of Object.entries(value)) if (typeof item === 'string') map[key] = item;
   return map;
+}
+
+/** `{ name, version }` or a list of them. */
+function toolsOf(value: unknown): Record<string, string> {
+  const tools: Record<string, string> = {};
+  for (const tool of Array.isArray(value) ? value : [value])
+    if (isRecord(tool) && typeof tool['name'] === 'string')
+      tools[tool['name']] ??= typeof tool['version'] === 'string' ? tool['version'].trim() : '';
+  return tools;
+}
+
+/** A list, or yarn's and bun's object with the list in `packages`. */
+function workspaceGlobs(value: unknown): string[] | undefined {
+  if (value === undefined) return undefined;
+  return textList(isRecord(value) ? value['packages'] : value);
+}
+
+function textList(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function invalid(message: string, hint: string): AppError {

@@ -1,10 +1,9 @@
 // Which Node an app gets: what package.json, .nvmrc or .node-version ask for, the platform's own if that will do.
 import { npmVersions } from '@berth/builder/plan/npm-versions.ts';
 import type { PlanContext } from '@berth/builder/plan/plan.ts';
-import type { SourceTree } from '@berth/builder/source/source-tree.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import semver from 'semver';
-import type { Manifest } from './manifest.ts';
+import type { Wish } from './version-wishes.ts';
 
 export interface NodeChoice {
   version: string;
@@ -29,12 +28,8 @@ const longTermNames: Record<string, string> = {
   krypton: '24',
 };
 
-export async function chooseNode(
-  tree: SourceTree,
-  manifest: Manifest,
-  context: PlanContext,
-): Promise<NodeChoice> {
-  const wish = await readWish(tree, manifest);
+export async function chooseNode(asked: Wish | undefined, context: PlanContext): Promise<NodeChoice> {
+  const wish = asked && { ...asked, range: asRange(asked) };
   const platforms = { version: context.platformNode.version, isPlatforms: true };
   if (!wish) return { ...platforms, askedBy: undefined };
   if (wish.range === 'lts') return { ...platforms, askedBy: wish.from };
@@ -57,21 +52,9 @@ export async function chooseNode(
   return { version, isPlatforms: false, askedBy: wish.from };
 }
 
-async function readWish(
-  tree: SourceTree,
-  manifest: Manifest,
-): Promise<{ raw: string; range: string; from: string } | undefined> {
-  const engine = manifest.engines['node']?.trim();
-  if (engine) return { raw: engine, range: engine, from: '"engines.node" of package.json' };
-  for (const file of ['.nvmrc', '.node-version']) {
-    const text = await tree.readText(file, 4096);
-    const raw = text
-      ?.split('\n')
-      .map((line) => line.replace(/#.*/, '').trim())
-      .find((line) => line !== '');
-    if (raw) return { raw, range: versionFileRange(raw), from: file };
-  }
-  return undefined;
+/** package.json holds ranges; the other files nvm's words as well. */
+function asRange({ raw, from }: Wish): string {
+  return from.startsWith('"engines') || from.startsWith('"devEngines') ? raw : versionFileRange(raw);
 }
 
 /** nvm's words as a range. */

@@ -32,6 +32,14 @@ export function serverFiles(): { path: string; mode: number; content: string }[]
   }));
 }
 
+/** Tells the server what to serve where no static.json does. `undefined`: it looks for itself. */
+export function siteEnv(folder: string | undefined, fallback: string | undefined): Record<string, string> {
+  return {
+    ...(folder === undefined ? {} : { BERTH_STATIC_ROOT: folder }),
+    ...(fallback === undefined ? {} : { BERTH_STATIC_FALLBACK: fallback }),
+  };
+}
+
 async function plan(tree: SourceTree): Promise<BuildPlan> {
   await checkSettings(tree);
   return {
@@ -39,7 +47,7 @@ async function plan(tree: SourceTree): Promise<BuildPlan> {
     details: [],
     warnings: [],
     layers: [
-      { kind: 'seed', id: 'runtime', inImage: true, part: 'runtime', prefix: '/opt/berth/node' },
+      { kind: 'seed', id: 'runtime', inImage: true, part: 'node', prefix: '/opt/berth/node' },
       { kind: 'files', id: 'server', inImage: true, files: serverFiles() },
       { kind: 'source', id: 'source', inImage: true, leaveOut: [] },
     ],

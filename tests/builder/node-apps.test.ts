@@ -36,6 +36,10 @@ test('an Express app is built in layers, and a changed line rebuilds its source 
   assert.deepEqual(result.processTypes, { web: 'node server.js' });
   assert.equal(result.port, 5000);
   assert.equal(result.user, 'app');
+  const tools = await bench.runIn(result.image, 'ls /opt/berth; wc -c < /opt/berth/node/bin/node');
+  const [node = '', bytes = '', ...more] = tools.output.trim().split('\n');
+  assert.deepEqual([node, more], ['node', []], 'npm is not in an image that never calls it');
+  assert.ok(Number(bytes) < 112_000_000, `Node has ${bytes} bytes: its symbols were not left out`);
   const loaded = await bench.runIn(
     result.image,
     'id -un; pwd; node -e "console.log(typeof require(\'express\'))"; ls -a /app',
@@ -122,7 +126,10 @@ test('install scripts of the app itself run over the source', async () => {
 test("another Node than the platform's comes from the registry, with an npm it can run", async () => {
   const build = await bench.build(
     {
-      'package.json': manifest({ engines: { node: '20.11.x' }, scripts: { start: 'node s.js' } }),
+      'package.json': manifest({
+        engines: { node: '20.11.x' },
+        scripts: { start: 'node s.js', migrate: 'node m.js' },
+      }),
       's.js': '',
     },
     { app: 'older' },
@@ -130,7 +137,7 @@ test("another Node than the platform's comes from the registry, with an npm it c
   const result = resultOf(build);
   assert.match(build.output, /^-----> Installing Node\.js 20\.11\.1$/m);
   const seen = await bench.runIn(result.image, 'node -v; npm -v; ls /opt/berth');
-  assert.match(seen.output, /^v20\.11\.1\n10\.\d+\.\d+\nnode\n$/);
+  assert.match(seen.output, /^v20\.11\.1\n10\.\d+\.\d+\nnode\nnpm\n$/);
 });
 
 test('yarn and pnpm install from their lockfiles', async () => {

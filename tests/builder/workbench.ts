@@ -62,7 +62,11 @@ export async function openWorkbench(
 ): Promise<Workbench> {
   const folder = mkdtempSync('/tmp/berth-builder-test-');
   const engineSocket = join(folder, 'engine.sock');
-  const engineName = settings.name ?? 'bbt2';
+  // Its own even when the same test file runs twice on a machine: the end of one would take the other's firewall rules away.
+  const engineName = `${settings.name ?? 'bbt2'}${folder
+    .slice(-6)
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, '')}`.slice(0, 8);
   const run = `/run/berth-builder-${folder.slice(-6)}`;
   const startEngine = () =>
     startCommand(
