@@ -44,7 +44,11 @@ export const Readiness = Type.Union([
     httpPath: Type.Union([Type.String(), Type.Null()], {
       description: 'GET it and want 2xx or 3xx; null: a TCP connect is enough',
     }),
-    timeoutSeconds: Type.Integer({ description: 'not ready by then: the start has failed' }),
+    timeoutSeconds: Type.Number({ description: 'not ready by then: the start has failed' }),
+    checkPort: Type.Optional(
+      Type.Integer({ description: 'what is asked, when it is not the port that is served' }),
+    ),
+    attemptSeconds: Type.Optional(Type.Number({ description: 'one attempt may take this long' })),
   }),
   Type.Object({
     kind: Type.Literal('running'),

@@ -12,6 +12,7 @@ const release = {
   process_types: { web: 'node server.js', worker: 'node worker.js', release: 'node migrate.js' },
   port: 5000,
   run_user: 'app',
+  manifest: {},
 } as unknown as ReleaseRow;
 
 function row(over: Partial<InstanceRow>): InstanceRow {
@@ -78,4 +79,35 @@ test('a worker is ready when it runs; a release phase and a run end by themselve
 test('a health path in the config vars makes readiness an HTTP check', () => {
   const pod = toPod(row({}), release, 'hello', { BERTH_HEALTH_PATH: '/up' }, limits);
   assert.deepEqual(pod.readiness, { kind: 'port', port: 5000, httpPath: '/up', timeoutSeconds: 60 });
+});
+
+test('the manifest says how an instance is found ready, how long it may take to stop, and what lies below the config vars', () => {
+  const manifest: ReleaseRow['manifest'] = {
+    env: { A: 'file', B: 'file' },
+    healthChecks: {
+      web: { path: '/healthz', port: 9000, timeoutSeconds: 2, graceSeconds: 120 },
+      worker: { port: 7000 },
+    },
+    stopTimeouts: { web: 90 },
+    releaseTimeoutSeconds: 600,
+  };
+  const of = (over: Partial<InstanceRow>, vars = {}) =>
+    toPod(row(over), { ...release, manifest }, 'hello', vars, limits);
+  const web = of({}, { B: 'set' });
+  assert.deepEqual([web.env['A'], web.env['B'], web.graceSeconds], ['file', 'set', 90]);
+  const check = {
+    kind: 'port',
+    port: 5000,
+    httpPath: '/healthz',
+    timeoutSeconds: 120,
+    checkPort: 9000,
+    attemptSeconds: 2,
+  };
+  assert.deepEqual(web.readiness, check);
+  assert.deepEqual(of({}, { BERTH_HEALTH_PATH: '/up' }).readiness, { ...check, httpPath: '/up' });
+  const worker = of({ process_type: 'worker' });
+  assert.deepEqual(worker.readiness, { kind: 'port', port: 7000, httpPath: null, timeoutSeconds: 60 });
+  assert.equal(worker.graceSeconds, 30);
+  const phase = of({ process_type: 'release', one_off: true });
+  assert.deepEqual(phase.readiness, { kind: 'exit', timeoutSeconds: 600 });
 });

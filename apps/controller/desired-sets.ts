@@ -1,6 +1,7 @@
 // What each host must run, streamed to its agent: a full set when it connects, deltas after each change.
 // Pods carry config vars in the clear: they leave this process only through the agents' socket.
 import type { DesiredUpdate, Pod } from '@berth/contract/instance.ts';
+import type { HealthCheck } from '@berth/contract/manifest.ts';
 import type { Database } from '@berth/store/database.ts';
 import { appById } from '@berth/store/queries/apps.ts';
 import { sealedConfig } from '@berth/store/queries/config-versions.ts';
@@ -107,6 +108,7 @@ export function toPod(
   limits: PodLimits,
 ): Pod {
   const name = `${row.process_type}.${row.slot}`;
+  const environment = { ...release.manifest.env, ...vars };
   const line = release.process_types[row.process_type] ?? 'exit 127';
   // No line at all: the image's own entrypoint and command (an app with a Dockerfile).
   const command = row.command ?? (line === '' ? [] : shellCommand(line));
@@ -120,7 +122,7 @@ export function toPod(
     image: release.image,
     command,
     env: {
-      ...vars,
+      ...environment,
       PORT: String(release.port),
       BERTH_APP: app,
       BERTH_RELEASE: `v${release.number}`,
@@ -131,8 +133,8 @@ export function toPod(
     memoryMb: row.memory_mb,
     cpuShares: 1024,
     pids: 1024,
-    readiness: readinessOf(row, release, vars, limits),
-    graceSeconds: limits.graceSeconds,
+    readiness: readinessOf(row, release, environment, limits),
+    graceSeconds: release.manifest.stopTimeouts?.[row.process_type] ?? limits.graceSeconds,
     desired: row.desired,
     oneOff: row.one_off ? (row.terminal ?? { attach: false, tty: false, rows: 24, cols: 80 }) : null,
   };
@@ -141,18 +143,26 @@ export function toPod(
 function readinessOf(
   row: InstanceRow,
   release: ReleaseRow,
-  vars: Record<string, string>,
+  env: Record<string, string>,
   limits: PodLimits,
 ): Pod['readiness'] {
   if (row.one_off) {
-    const timeoutSeconds = row.process_type === 'release' ? limits.releaseTimeoutSeconds : runTimeoutSeconds;
-    return { kind: 'exit', timeoutSeconds };
+    const phaseSeconds = release.manifest.releaseTimeoutSeconds ?? limits.releaseTimeoutSeconds;
+    return {
+      kind: 'exit',
+      timeoutSeconds: row.process_type === 'release' ? phaseSeconds : runTimeoutSeconds,
+    };
   }
-  if (row.process_type !== 'web') return { kind: 'running', stableMs: workerStableMs };
+  const check: HealthCheck = release.manifest.healthChecks?.[row.process_type] ?? {};
+  const isWeb = row.process_type === 'web';
+  if (!isWeb && check.port === undefined) return { kind: 'running', stableMs: workerStableMs };
   return {
     kind: 'port',
-    port: release.port,
-    httpPath: vars['BERTH_HEALTH_PATH'] ?? null,
-    timeoutSeconds: limits.bootTimeoutSeconds,
+    port: isWeb ? release.port : (check.port ?? release.port),
+    // What an operator sets counts before what the tree says.
+    httpPath: (isWeb ? env['BERTH_HEALTH_PATH'] : undefined) ?? check.path ?? null,
+    timeoutSeconds: check.graceSeconds ?? limits.bootTimeoutSeconds,
+    ...(isWeb && check.port !== undefined && check.port !== release.port ? { checkPort: check.port } : {}),
+    ...(check.timeoutSeconds === undefined ? {} : { attemptSeconds: check.timeoutSeconds }),
   };
 }

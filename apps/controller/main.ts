@@ -16,6 +16,7 @@ import { OutputLog } from './output-log.ts';
 import { buildPublicServer } from './public/server.ts';
 import { openQueues } from './queues.ts';
 import { RouteTable } from './route-table.ts';
+import { startCron } from './run-due-cron.ts';
 import { createSealer, readKey } from './seal-config.ts';
 import type { Services } from './services.ts';
 import { BuildHeartbeats, startSweeping } from './sweep.ts';
@@ -52,6 +53,7 @@ async function main(): Promise<void> {
     });
   shutdown.add('public server', () => server.close());
   shutdown.add('sweep', startSweeping(services, heartbeats, log));
+  shutdown.add('cron', startCron(services, log));
   log.info({ port: config.BERTH_API_PORT }, 'controller serves');
   reportReady();
 }

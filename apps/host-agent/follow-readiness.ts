@@ -14,7 +14,8 @@ export async function followReadiness(
 ): Promise<StartFailure | undefined> {
   const { readiness } = pod;
   if (readiness.kind === 'port') {
-    const outcome = await waitPortReady(readiness, running, signal);
+    const asked = { ...readiness, port: readiness.checkPort ?? readiness.port };
+    const outcome = await waitPortReady(asked, running, signal);
     if ('failure' in outcome) return outcome.failure;
     if ('ready' in outcome) onReady(readiness.port);
     return undefined;

@@ -74,12 +74,17 @@ export async function probe(
   address: string,
   signal?: AbortSignal,
 ): Promise<string | null> {
-  const { port, httpPath } = readiness;
-  if (httpPath === null) return connectOnce(address, port, signal);
-  return getOnce(address, port, httpPath, signal);
+  const { port, httpPath, attemptSeconds } = readiness;
+  const limitMs = attemptSeconds === undefined ? undefined : attemptSeconds * 1000;
+  if (httpPath === null) return connectOnce({ host: address, port }, limitMs, signal);
+  return getOnce({ host: address, port, path: httpPath }, limitMs, signal);
 }
 
-function connectOnce(host: string, port: number, signal?: AbortSignal): Promise<string | null> {
+function connectOnce(
+  { host, port }: { host: string; port: number },
+  limitMs = connectLimitMs,
+  signal?: AbortSignal,
+): Promise<string | null> {
   const { promise, resolve } = Promise.withResolvers<string | null>();
   const socket = connect({ host, port, noDelay: true });
   const finish = (problem: string | null) => {
@@ -89,7 +94,7 @@ function connectOnce(host: string, port: number, signal?: AbortSignal): Promise<
     resolve(problem);
   };
   const onAbort = () => finish('aborted');
-  const timer = setTimeout(() => finish(`port ${port} does not answer`), connectLimitMs);
+  const timer = setTimeout(() => finish(`port ${port} does not answer`), limitMs);
   signal?.addEventListener('abort', onAbort);
   socket.on('connect', () => finish(null));
   socket.on('error', () => finish(`nothing accepts connections on port ${port}`));
@@ -97,9 +102,13 @@ function connectOnce(host: string, port: number, signal?: AbortSignal): Promise<
   return promise;
 }
 
-function getOnce(host: string, port: number, path: string, signal?: AbortSignal): Promise<string | null> {
+function getOnce(
+  { host, port, path }: { host: string; port: number; path: string },
+  limitMs = probeLimitMs,
+  signal?: AbortSignal,
+): Promise<string | null> {
   const { promise, resolve } = Promise.withResolvers<string | null>();
-  const limit = AbortSignal.timeout(probeLimitMs);
+  const limit = AbortSignal.timeout(limitMs);
   const outgoing = request({
     host,
     port,

@@ -9,7 +9,7 @@ import type {
   StartedBuild,
 } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
-import { appById } from '@berth/store/queries/apps.ts';
+import { appById, listGivenVars } from '@berth/store/queries/apps.ts';
 import { buildById, buildByKey, markDurable, requeueBuilds, takeBuild } from '@berth/store/queries/builds.ts';
 import { imagesToKeep } from '@berth/store/queries/releases.ts';
 import type { Static, TSchema } from '@sinclair/typebox';
@@ -127,5 +127,6 @@ async function startBuild(
     objectDirectories: build.object_directories,
     buildVars: await readVars(services, services.db, app.id, app.config_number),
     settings: build.settings,
+    givenVars: await listGivenVars(services.db, app.id),
   };
 }

@@ -3,6 +3,7 @@ import type { Action, ApplyActions } from '@berth/contract/scheduling.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Queryable } from '@berth/store/database.ts';
 import { type AppRow, listFormation, lockApp, touchApp } from '@berth/store/queries/apps.ts';
+import { keepCronEnds } from '@berth/store/queries/cron.ts';
 import { recordEvent } from '@berth/store/queries/events.ts';
 import { holdsLease } from '@berth/store/queries/hosts.ts';
 import {
@@ -27,12 +28,15 @@ import { nextRouteVersion } from '@berth/store/queries/routes.ts';
 import { appUrl } from '../app-url.ts';
 import type { ChangedInstance } from '../desired-sets.ts';
 import type { Services } from '../services.ts';
+import { afterDeployment } from './after-deployment.ts';
 
 interface Change {
   app: AppRow;
   routeVersion: number | null;
   changed: ChangedInstance[];
   outputs: Set<string>;
+  /** One-offs were made that the scheduler must place. */
+  hasRuns: boolean;
 }
 
 type Needed = Pick<Services, 'db' | 'routes' | 'desired' | 'output' | 'config' | 'hints'>;
@@ -52,7 +56,7 @@ export async function applyActions(
         'conflict',
         `app "${app.name}" has changed (version ${app.version}, planned from ${request.version})`,
       );
-    const made: Change = { app, routeVersion: null, changed: [], outputs: new Set() };
+    const made: Change = { app, routeVersion: null, changed: [], outputs: new Set(), hasRuns: false };
     const moves = request.actions.some((action) => action.kind === 'route' || action.kind === 'unroute');
     if (moves) made.routeVersion = await nextRouteVersion(tx);
     const before = await hostsOf(tx, appId);
@@ -120,6 +124,7 @@ async function execute(
       return stopInstances(tx, appId, action.instanceIds);
     case 'forget':
       changed(action.instanceIds);
+      await keepCronEnds(tx, action.instanceIds);
       return forgetInstances(tx, appId, action.instanceIds);
     case 'lose':
       return loseInstances(tx, appId, action.instanceIds);
@@ -163,6 +168,11 @@ async function advance(
     await setCurrentRelease(tx, made.app.id, deployment.release_id, deployment.gen);
     if (deployment.kind === 'release')
       lines.push(`-----> Released v${release?.number}`, `       ${appUrl(services.config, made.app.name)}`);
+    if (release) {
+      const aftermath = await afterDeployment(tx, made.app, deployment, release);
+      lines.push(...aftermath.lines);
+      made.hasRuns ||= aftermath.hasRuns;
+    }
   }
   await writeLines(tx, made, action.deploymentId, lines);
   // A release that this one superseded with the same build shares its fate: its follower must hear of it too.
@@ -193,4 +203,6 @@ async function publish(services: Needed, change: Change): Promise<void> {
   const desired = change.changed.length > 0 ? services.desired.publish(change.changed) : undefined;
   await Promise.all([routes, desired]);
   for (const outputId of change.outputs) services.output.ring(outputId);
+  // What was planned is done; a deployment that ended may have left one-offs to place.
+  if (change.hasRuns) services.hints.app(change.app.id);
 }

@@ -26,18 +26,14 @@ export async function changeConfig(
   appId: string,
   change: Record<string, string | null>,
 ): Promise<ConfigChanged> {
-  for (const key of Object.keys(change)) checkConfigKey(key, change[key] ?? '');
+  checkValues(change);
   const result = await services.db.transaction(async (tx): Promise<ConfigChanged> => {
     const app = await lockApp(tx, appId);
     if (!app || app.deleted_at) throw new AppError('not_found', 'the app does not exist any more');
     const vars = await readVars(services, tx, appId, app.config_number);
     const touched = applyChange(vars, change);
     if (touched.length === 0) return { version: app.config_number, release: null };
-    if (Buffer.byteLength(JSON.stringify(vars)) > maxConfigBytes)
-      throw new AppError(
-        'too_large',
-        `the config vars of "${app.name}" would exceed ${maxConfigBytes} bytes`,
-      );
+    checkSize(app.name, vars);
     const number = await takeNumber(tx, appId, 'next_config');
     await insertConfigVersion(tx, appId, number, user.id, services.sealer.seal(appId, vars));
     await recordEvent(tx, {
@@ -57,6 +53,7 @@ export async function changeConfig(
       processTypes: base.process_types,
       port: base.port,
       runUser: base.run_user,
+      manifest: base.manifest,
       description: describe(change, touched),
     });
     return { version: number, release };
@@ -73,6 +70,25 @@ export async function readVars(
 ): Promise<Record<string, string>> {
   const sealed = await sealedConfig(db, appId, number);
   return sealed ? services.sealer.open(appId, sealed) : {};
+}
+
+/** The same bounds for what a manifest sets: `all` is what the app would have. */
+export function checkConfigChange(
+  appName: string,
+  change: Readonly<Record<string, string>>,
+  all: Readonly<Record<string, string>>,
+): void {
+  checkValues(change);
+  checkSize(appName, all);
+}
+
+function checkValues(change: Readonly<Record<string, string | null>>): void {
+  for (const key of Object.keys(change)) checkConfigKey(key, change[key] ?? '');
+}
+
+function checkSize(appName: string, vars: Readonly<Record<string, string>>): void {
+  if (Buffer.byteLength(JSON.stringify(vars)) > maxConfigBytes)
+    throw new AppError('too_large', `the config vars of "${appName}" would exceed ${maxConfigBytes} bytes`);
 }
 
 function checkConfigKey(key: string, value: string): void {

@@ -1,6 +1,7 @@
 // The heart of a release: number, row, deployment and formation in the caller's transaction, so that all of it exists or none of it.
 // Called for a finished build, a config change and a rollback. A deployment under way is superseded by the new one.
 import type { ProcessTypes } from '@berth/contract/build.ts';
+import type { ReleaseManifest } from '@berth/contract/manifest.ts';
 import { unscaledProcessTypes } from '@berth/contract/names.ts';
 import type { Queryable } from '@berth/store/database.ts';
 import { addFormationRows, takeNumber, touchApp } from '@berth/store/queries/apps.ts';
@@ -22,6 +23,8 @@ export interface ReleaseFacts {
   processTypes: ProcessTypes;
   port: number;
   runUser: string;
+  /** What the build's manifest says, or the release's that this one repeats. */
+  manifest?: Partial<ReleaseManifest>;
   description: string;
   /** The push's stream, when a push made it; otherwise the release has its own. */
   outputId?: string;
@@ -42,7 +45,7 @@ export async function createRelease(tx: Queryable, facts: ReleaseFacts): Promise
   const releaseId = await insertRelease(tx, { ...facts, number });
   await insertDeployment(tx, { appId: facts.appId, releaseId, gen, kind: 'release' });
   const scaled = Object.keys(facts.processTypes).filter((type) => !unscaledProcessTypes.has(type));
-  await addFormationRows(tx, facts.appId, scaled);
+  await addFormationRows(tx, facts.appId, scaled, facts.manifest?.formation);
   await touchApp(tx, facts.appId);
   await recordEvent(tx, {
     appId: facts.appId,

@@ -7,9 +7,10 @@ import { type BuildRow, buildById, endBuild } from '@berth/store/queries/builds.
 import { recordEvent } from '@berth/store/queries/events.ts';
 import type { Services } from '../services.ts';
 import { announceRelease, type CreatedRelease, createRelease } from './create-release.ts';
+import { giveVars } from './give-vars.ts';
 
 export async function finishBuild(
-  services: Pick<Services, 'db' | 'hints' | 'queues' | 'output'>,
+  services: Pick<Services, 'db' | 'sealer' | 'hints' | 'queues' | 'output'>,
   buildId: string,
   report: FinishBuild,
 ): Promise<void> {
@@ -27,7 +28,12 @@ export async function finishBuild(
     });
     const made =
       report.status === 'succeeded' && app && !app.deleted_at
-        ? await releaseBuild(tx, found, report.result, app.config_number)
+        ? await releaseBuild(
+            tx,
+            found,
+            report.result,
+            await giveVars(services, tx, app, found.user_id, report.newVars),
+          )
         : undefined;
     return { build: found, release: made };
   });
@@ -50,6 +56,7 @@ function releaseBuild(
     processTypes: result.processTypes,
     port: result.port,
     runUser: result.user,
+    ...(result.manifest ? { manifest: result.manifest } : {}),
     description: `push ${build.commit_oid.slice(0, 7)}`,
     ...(build.push_id ? { outputId: build.push_id } : {}),
   });

@@ -28,6 +28,7 @@ export async function rollBack(
       processTypes: target.process_types,
       port: target.port,
       runUser: target.run_user,
+      manifest: target.manifest,
       description: `rollback to v${target.number}`,
     });
     // The next config change starts from what is live now, not from what was rolled back.

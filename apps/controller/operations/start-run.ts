@@ -1,13 +1,10 @@
 // A one-off run: an instance row of the current release with a command of its own; the scheduler gives it a host.
 import type { StartRun } from '@berth/contract/run.ts';
 import { AppError } from '@berth/kit/errors.ts';
-import { lockApp, takeNumber, touchApp } from '@berth/store/queries/apps.ts';
-import { recordEvent } from '@berth/store/queries/events.ts';
-import { insertInstance } from '@berth/store/queries/instances.ts';
+import { lockApp } from '@berth/store/queries/apps.ts';
 import type { User } from '@berth/store/queries/users.ts';
 import type { Services } from '../services.ts';
-
-const memoryMb = 512;
+import { insertRun } from './insert-run.ts';
 
 export async function startRun(
   services: Pick<Services, 'db' | 'hints'>,
@@ -22,27 +19,14 @@ export async function startRun(
       throw new AppError('invalid', `"${app.name}" has no release to run "${run.command[0]}" in`, {
         hint: 'push first: git push berth main',
       });
-    const slot = await takeNumber(tx, appId, 'next_run');
-    const id = await insertInstance(tx, {
+    return insertRun(tx, {
       appId,
       releaseId: app.current_release_id,
       gen: app.current_gen,
-      processType: 'run',
-      slot,
-      hostId: null,
-      oneOff: true,
-      memoryMb,
       command: run.command,
       terminal: { attach: true, tty: run.tty, rows: run.rows ?? 24, cols: run.cols ?? 80 },
-    });
-    await touchApp(tx, appId);
-    await recordEvent(tx, {
-      appId,
       userId: user.id,
-      kind: 'run.start',
-      data: { name: `run.${slot}`, program: run.command[0] },
     });
-    return { id, name: `run.${slot}` };
   });
   services.hints.app(appId);
   return made;

@@ -9,6 +9,7 @@ import type { Services } from '../services.ts';
 import { validateStrictly } from '../validation.ts';
 import { appEndpoints } from './apps.ts';
 import { buildSettingsEndpoints } from './build-settings.ts';
+import { cronEndpoints } from './cron.ts';
 import type { ForApp } from './for-app.ts';
 import { logEndpoints } from './logs.ts';
 import { platformEndpoints } from './platform.ts';
@@ -49,6 +50,7 @@ export async function buildPublicServer(services: Services): Promise<FastifyInst
     appEndpoints(scope, services, forApp);
     buildSettingsEndpoints(scope, services, forApp);
     releaseEndpoints(scope, services, forApp);
+    cronEndpoints(scope, services, forApp);
     logEndpoints(scope, services, forApp);
     runEndpoints(scope, services, forApp);
     platformEndpoints(scope, services);

@@ -1,4 +1,5 @@
 // Apps, their built-in domain and their formation.
+import type { ReleaseManifest } from '@berth/contract/manifest.ts';
 import { all, first, type Queryable } from '../database.ts';
 import { newId } from '../new-id.ts';
 
@@ -102,6 +103,7 @@ export async function takeNumber(tx: Queryable, appId: string, counter: Counter)
 export async function markDeleted(tx: Queryable, id: string): Promise<void> {
   await tx.query('UPDATE apps SET deleted_at = now() WHERE id = $1', [id]);
   await tx.query('DELETE FROM domains WHERE app_id = $1', [id]);
+  await tx.query('DELETE FROM cron_entries WHERE app_id = $1', [id]);
 }
 
 export async function insertBuiltinDomain(tx: Queryable, appId: string, hostname: string): Promise<void> {
@@ -137,12 +139,36 @@ export function listFormation(db: Queryable, appId: string): Promise<FormationRo
   );
 }
 
-/** Adds rows for process types seen for the first time: one web instance, none of the others. */
-export async function addFormationRows(tx: Queryable, appId: string, processTypes: string[]): Promise<void> {
+/** Adds rows for process types seen for the first time: as the manifest wants, else one web instance and none of the others. */
+export async function addFormationRows(
+  tx: Queryable,
+  appId: string,
+  processTypes: string[],
+  wanted: ReleaseManifest['formation'] = {},
+): Promise<void> {
   await tx.query(
-    `INSERT INTO formations (app_id, process_type, quantity)
-     SELECT $1, t, CASE WHEN t = 'web' THEN 1 ELSE 0 END FROM unnest($2::text[]) t ON CONFLICT DO NOTHING`,
-    [appId, processTypes],
+    `INSERT INTO formations (app_id, process_type, quantity, memory_mb)
+     SELECT $1, t, coalesce(q, CASE WHEN t = 'web' THEN 1 ELSE 0 END), coalesce(m, 512)
+     FROM unnest($2::text[], $3::integer[], $4::integer[]) AS u (t, q, m) ON CONFLICT DO NOTHING`,
+    [
+      appId,
+      processTypes,
+      processTypes.map((type) => wanted[type]?.quantity ?? null),
+      processTypes.map((type) => wanted[type]?.memoryMb ?? null),
+    ],
+  );
+}
+
+/** Config vars that a manifest has set; it never sets them again. */
+export async function listGivenVars(db: Queryable, appId: string): Promise<string[]> {
+  const row = await first<{ given_vars: string[] }>(db, 'SELECT given_vars FROM apps WHERE id = $1', [appId]);
+  return row?.given_vars ?? [];
+}
+
+export async function addGivenVars(tx: Queryable, appId: string, names: readonly string[]): Promise<void> {
+  await tx.query(
+    `UPDATE apps SET given_vars = ARRAY(SELECT DISTINCT unnest(given_vars || $2::text[]) ORDER BY 1) WHERE id = $1`,
+    [appId, names],
   );
 }
 

@@ -1,5 +1,6 @@
 // Releases and their deployments. Numbers without gaps; at most one unfinished deployment an app; one pointer to the current release.
 import type { ProcessTypes } from '@berth/contract/build.ts';
+import type { ReleaseManifest } from '@berth/contract/manifest.ts';
 import type { DeploymentState } from '@berth/contract/release.ts';
 import { all, first, type Queryable } from '../database.ts';
 import { newId } from '../new-id.ts';
@@ -16,6 +17,8 @@ export interface ReleaseRow {
   process_types: ProcessTypes;
   port: number;
   run_user: string;
+  /** {} for releases of before there were manifests. */
+  manifest: Partial<ReleaseManifest>;
   description: string;
   user_name: string;
   output_id: string;
@@ -27,7 +30,7 @@ export interface ReleaseRow {
 
 // The deployment that decides a release's status is its first: a later restart that fails does not unmake the release.
 const selectRelease = `SELECT r.id, r.app_id, r.number, r.build_id, b.number AS build_number, b.commit_oid, r.config_number, r.image,
-    r.process_types, r.port, r.run_user, r.description, u.name AS user_name, r.output_id, r.created_at, d.state, d.error,
+    r.process_types, r.port, r.run_user, r.manifest, r.description, u.name AS user_name, r.output_id, r.created_at, d.state, d.error,
     (a.current_release_id = r.id) IS TRUE AS current
   FROM releases r JOIN builds b ON b.id = r.build_id JOIN users u ON u.id = r.user_id JOIN apps a ON a.id = r.app_id
     JOIN deployments d ON d.release_id = r.id AND d.kind = 'release'`;
@@ -43,6 +46,7 @@ export interface NewRelease {
   processTypes: ProcessTypes;
   port: number;
   runUser: string;
+  manifest?: Partial<ReleaseManifest>;
   description: string;
   userId: string;
   outputId?: string;
@@ -51,8 +55,8 @@ export interface NewRelease {
 export async function insertRelease(tx: Queryable, release: NewRelease): Promise<string> {
   const id = newId();
   await tx.query(
-    `INSERT INTO releases (id, app_id, number, build_id, config_number, image, process_types, port, run_user, description, user_id, output_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    `INSERT INTO releases (id, app_id, number, build_id, config_number, image, process_types, port, run_user, description, user_id, output_id, manifest)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       id,
       release.appId,
@@ -66,6 +70,7 @@ export async function insertRelease(tx: Queryable, release: NewRelease): Promise
       release.description,
       release.userId,
       release.outputId ?? id,
+      JSON.stringify(release.manifest ?? {}),
     ],
   );
   return id;
