@@ -2,6 +2,7 @@
 // Order: ruby, php, java, python, go, rust, node, static, shell. A Rails or Django app often has a package.json; a Node app has no Gemfile.
 import { AppError } from '@berth/kit/errors.ts';
 import { goDriver } from '../../buildpacks/go/driver.ts';
+import { javaDriver } from '../../buildpacks/java/driver.ts';
 import { nodeDriver } from '../../buildpacks/node/driver.ts';
 import { pythonDriver } from '../../buildpacks/python/driver.ts';
 import { staticDriver } from '../../buildpacks/static/driver.ts';
@@ -9,13 +10,13 @@ import type { SourceTree } from '../source/source-tree.ts';
 import type { Driver } from './plan.ts';
 import { watchTree } from './watch-tree.ts';
 
-export const drivers: readonly Driver[] = [pythonDriver, goDriver, nodeDriver, staticDriver];
+export const drivers: readonly Driver[] = [javaDriver, pythonDriver, goDriver, nodeDriver, staticDriver];
 
 /** By the driver's name: what the user is told when nothing is found. */
 const looksFor: Readonly<Record<string, { files: readonly string[]; language: string }>> = {
   ruby: { files: ['Gemfile'], language: 'Ruby' },
   php: { files: ['composer.json', 'index.php'], language: 'PHP' },
-  java: { files: ['pom.xml'], language: 'Java' },
+  java: { files: ['pom.xml', 'build.gradle'], language: 'Java' },
   python: { files: ['requirements.txt', 'pyproject.toml', 'Pipfile', 'uv.lock'], language: 'Python' },
   go: { files: ['go.mod', 'go.work'], language: 'Go' },
   rust: { files: ['Cargo.toml'], language: 'Rust' },

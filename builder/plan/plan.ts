@@ -119,6 +119,8 @@ export interface RunLayer extends LayerBase {
   path: string[];
   /** Which config vars the command sees and the key covers. */
   vars: 'none' | 'install' | 'all';
+  /** Names of config vars that only matter when the app runs: the command does not see them and the key does not cover them. */
+  varsLeftOut?: readonly string[];
   /** Folders kept between builds of the app (or, for a `platform` layer, between all platforms of the machine), by name. */
   caches: Record<string, string>;
   /** The result: what the command wrote below this folder; "/" is everything but what belongs to the container alone. */

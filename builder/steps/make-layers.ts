@@ -9,7 +9,7 @@ import { platformNodeTar } from '../platform-node.ts';
 import { sourceTar } from '../source/source-layer.ts';
 import { fileEntries, writeTar } from '../source/tar.ts';
 import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
-import { runStep } from './run-step.ts';
+import { runStep, varsFor } from './run-step.ts';
 
 export interface MadeLayers {
   layers: MadeLayer[];
@@ -133,7 +133,7 @@ async function makeRun(
     stack: stack.id,
     below: below.map(({ identity }) => identity),
     appId,
-    vars: varsDigest(work.varsSecret, work.vars, layer.vars),
+    vars: varsDigest(work.varsSecret, varsFor(layer, work.vars), layer.vars),
   });
   const result = await recorded(layer.id, key, work, () =>
     runStep(layer, below, work, (ids) => Promise.all(ids.map(made))),

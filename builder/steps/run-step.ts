@@ -152,6 +152,14 @@ async function cacheBinds(layer: RunLayer, work: LayerWork): Promise<string[]> {
   return binds;
 }
 
+/** The config vars that a step may depend on. */
+export function varsFor(
+  layer: Pick<RunLayer, 'varsLeftOut'>,
+  vars: Readonly<Record<string, string>>,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(vars).filter(([name]) => !layer.varsLeftOut?.includes(name)));
+}
+
 /** Pure: the command's whole environment. The app's variables come before the step's own, so that they cannot redirect its caches. */
 export function stepEnvironment(
   layer: RunLayer,
@@ -159,7 +167,9 @@ export function stepEnvironment(
   vars: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const passed =
-    layer.vars === 'none' ? [] : Object.entries(vars).filter(([name]) => !neverPassed.test(name));
+    layer.vars === 'none'
+      ? []
+      : Object.entries(varsFor(layer, vars)).filter(([name]) => !neverPassed.test(name));
   const env = { ...sources.env, ...Object.fromEntries(passed), ...layer.env };
   const nodeEnv = layer.vars === 'none' ? undefined : vars['NODE_ENV'];
   return {
