@@ -11,6 +11,7 @@ import { appTree } from './manifest/app-tree.ts';
 import { newVars } from './manifest/new-vars.ts';
 import { readManifest, releaseManifest } from './manifest/read-manifest.ts';
 import { refuseUnused } from './manifest/refuse-unused.ts';
+import { appFolder } from './plan/app-folder.ts';
 import { type Choice, chooseDrivers } from './plan/choose-drivers.ts';
 import { GitObjects } from './source/git-objects.ts';
 import { commitTime, readSourceTree } from './source/source-tree.ts';
@@ -29,10 +30,13 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
   const { build, log } = current;
   const objects = new GitObjects(build.repository, build.objectDirectories);
   try {
-    const [whole, [commit]] = await Promise.all([
+    const [pushed, [commit]] = await Promise.all([
       readSourceTree(objects, build.tree),
       objects.read([build.commit], 16 * 1024 * 1024),
     ]);
+    const { buildpacks, stack } = build.settings;
+    const { tree: whole, folder, namedBy } = await appFolder(pushed, { buildpacks, vars: build.buildVars });
+    if (folder !== undefined) log.step(`Building the folder ${folder} (config var ${namedBy})`);
     const manifest = await readManifest(whole);
     const tree = appTree(whole, manifest.build);
     takeVars(current, manifest);
@@ -51,8 +55,8 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
       choice,
       manifest,
       configuration: [
-        build.settings.buildpacks,
-        build.settings.stack,
+        buildpacks,
+        stack,
         build.buildVars['BUILDPACK_URL'] ?? '',
         manifest.build,
         manifest.processTypes,

@@ -63,13 +63,17 @@ export function marksOf(driver: Driver): string {
 
 /** Most often the app is there, one folder down. */
 function hintFor(tree: SourceTree): string {
-  const looked = `looked for ${[...drivers.map(marksOf), 'Dockerfile'].join(', ').replace(/, Dockerfile$/, ' and Dockerfile')} at the root`;
-  const files = new Set(['Dockerfile', ...drivers.flatMap(({ name }) => looksFor[name]?.files ?? [])]);
-  const nested = [...tree.entries.keys()].find((path) => {
-    const [, file, ...deeper] = path.split('/');
-    return file !== undefined && deeper.length === 0 && files.has(file);
+  const marks = drivers.map(({ name }) => {
+    const { files: [first] = [], language = name } = looksFor[name] ?? {};
+    return first === undefined ? language : `${first} (${language})`;
   });
+  const looked = `looked for ${marks.join(', ')} and Dockerfile at the root`;
+  const files = new Set(['Dockerfile', ...drivers.flatMap(({ name }) => looksFor[name]?.files ?? [])]);
+  const nested = [...tree.entries.keys()]
+    .filter((path) => path.includes('/') && files.has(path.split('/').at(-1) ?? ''))
+    .filter((path) => !/(^|\/)(node_modules|vendor|tests?|examples?|fixtures)\//.test(path))
+    .sort((one, other) => one.split('/').length - other.split('/').length)[0];
   if (nested === undefined) return looked;
-  const folder = nested.split('/')[0];
-  return `${looked}; there is "${nested}": push that folder with "git subtree push --prefix ${folder} berth main"`;
+  const folder = nested.split('/').slice(0, -1).join('/');
+  return `${looked}; there is "${nested}": berth.toml with root = "${folder}" below [build], or "berth config:set PROJECT_PATH=${folder}", builds that folder`;
 }

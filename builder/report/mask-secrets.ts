@@ -4,12 +4,17 @@
 const minLength = 8;
 const mask = '********';
 
+/** Config vars that the builder itself reads and repeats: a folder, a list of buildpacks (but with a login in it). */
+const open = new Set(['PROJECT_PATH', 'APP_BASE', 'BUILDPACK_URL']);
+
 /** A function that replaces each value, and each long line of a value that has several. */
 export function secretMasker(vars: Readonly<Record<string, string>>): (text: string) => string {
   const values = new Set<string>();
-  for (const value of Object.values(vars))
+  for (const [name, value] of Object.entries(vars)) {
+    const isOpen = open.has(name) && !value.includes('@');
     for (const line of [value, ...value.split('\n')])
-      if (line.trim().length >= minLength) values.add(line.trim());
+      if (!isOpen && line.trim().length >= minLength) values.add(line.trim());
+  }
   if (values.size === 0) return (text) => text;
   // The longest first: a value may contain another one.
   const patterns = [...values]

@@ -41,9 +41,9 @@ const withBuild = (script: string): Files => ({
 test('a commit without an app says what was looked for', async () => {
   const { error, hint } = await failure({ 'README.md': 'hello' });
   assert.equal(error, 'no recognisable app in the commit');
-  assert.equal(
-    hint,
-    'looked for package.json (Node.js), index.html (static site) and Dockerfile at the root',
+  assert.match(
+    hint ?? '',
+    /^looked for .*package\.json \(Node\.js\), index\.html \(static site\).* and Dockerfile at the root$/,
   );
 });
 
@@ -51,7 +51,7 @@ test('an app in a folder is pointed at', async () => {
   const { hint } = await failure({ 'web/package.json': '{}' });
   assert.match(
     hint ?? '',
-    /there is "web\/package.json": push that folder with "git subtree push --prefix web berth main"/,
+    /there is "web\/package.json": berth.toml with root = "web" below \[build\], or "berth config:set PROJECT_PATH=web", builds that folder/,
   );
 });
 
