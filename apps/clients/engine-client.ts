@@ -219,11 +219,17 @@ export class EngineClient {
       memswap: options.memoryBytes,
       cpushares: options.cpuShares,
       networkmode: options.network,
+      dockerfile: options.dockerfile,
+      target: options.target,
     };
     const response = await this.#open('POST', withQuery('/build', query), {
       stream: context,
       contentType: 'application/x-tar',
-      headers: { 'X-Berth-Build-Scope': options.scope, 'X-Berth-Build-Disk': String(options.diskBytes) },
+      headers: {
+        'X-Berth-Build-Scope': options.scope,
+        'X-Berth-Build-Disk': String(options.diskBytes),
+        ...secretsHeader(options.secrets),
+      },
       timeoutMs: 0, // the first line comes when the whole context is there
       signal: options.signal,
     });
@@ -340,4 +346,11 @@ function withQuery(path: string, query: Query): string {
 function filterQuery(filters: Record<string, readonly string[] | undefined>): string | undefined {
   const given = Object.entries(filters).filter(([, values]) => values !== undefined && values.length > 0);
   return given.length === 0 ? undefined : JSON.stringify(Object.fromEntries(given));
+}
+
+function secretsHeader(secrets: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const entries = Object.entries(secrets).map(([id, value]) => [id, Buffer.from(value).toString('base64')]);
+  if (entries.length === 0) return {};
+  const json = JSON.stringify(Object.fromEntries(entries));
+  return { 'X-Berth-Build-Secrets': Buffer.from(json).toString('base64') };
 }

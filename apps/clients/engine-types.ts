@@ -139,6 +139,12 @@ export interface EngineEvent {
 
 /** A Dockerfile build: the Dockerfile lies at the root of the context. */
 export interface BuildOptions {
+  /** Path in the context; default: Dockerfile. */
+  dockerfile?: string;
+  /** Name of the last stage to build. */
+  target?: string;
+  /** By id, for `RUN --mount=type=secret`: in no layer, no history and no key. */
+  secrets?: Readonly<Record<string, string>>;
   buildArgs: Record<string, string>;
   labels: Record<string, string>;
   memoryBytes: number;

@@ -67,13 +67,16 @@ export async function buildFromDockerfile(
 async function runEngineBuild(
   shop: Workshop,
   current: CurrentBuild,
-  { tree, objects }: BuildSource,
+  { tree, objects, choice, manifest }: BuildSource,
 ): Promise<string> {
   const { build, log, abort } = current;
   const { limits } = shop.config;
   const proxyArgs = Object.entries(shop.sources.env).filter(([name]) => proxies.test(name));
   const lines = shop.engine.buildImage(sourceTar(objects, tree, [], ''), {
-    buildArgs: Object.fromEntries(proxyArgs),
+    buildArgs: { ...Object.fromEntries(proxyArgs), ...manifest.build.args },
+    ...(choice.builder === 'dockerfile' ? { dockerfile: choice.dockerfile } : {}),
+    ...(manifest.build.target === undefined ? {} : { target: manifest.build.target }),
+    secrets: secretsOf(manifest.build.secrets ?? [], build.buildVars),
     labels: labelsOf(build),
     memoryBytes: limits.memoryBytes,
     cpuShares: limits.cpuShares,
@@ -97,6 +100,20 @@ async function runEngineBuild(
   for (const each of output.end()) say(log, each);
   if (image === '') throw new AppError('unavailable', 'the engine ended the build without an image');
   return image;
+}
+
+/** A secret that is not set would fail in the middle, or worse, not at all. */
+function secretsOf(names: readonly string[], vars: Readonly<Record<string, string>>): Record<string, string> {
+  const missing = names.filter((name) => vars[name] === undefined);
+  if (missing.length > 0)
+    throw new AppError(
+      'invalid',
+      `the config var for a secret of the build is not set: ${missing.join(', ')}`,
+      {
+        hint: `berth config:set ${missing.map((name) => `${name}=…`).join(' ')}`,
+      },
+    );
+  return Object.fromEntries(names.map((name) => [name, vars[name] ?? '']));
 }
 
 function labelsOf(build: StartedBuild): Record<string, string> {

@@ -86,6 +86,29 @@ test('a build command runs over the source, with the environment that the manife
   assert.equal(output, 'hello there\n');
 });
 
+test('a Dockerfile of another name, its target, arguments and secrets', async () => {
+  const dockerfile = `FROM berth/stack:13 AS small
+ARG WHO
+RUN --mount=type=secret,id=TOKEN test "$(cat /run/secrets/TOKEN)" = "sesame-open" && echo "for $WHO" > /who
+CMD ["cat", "/who"]
+FROM small AS large
+RUN false
+`;
+  const berthToml = `[build]
+dockerfile = "docker/web.dockerfile"
+target = "small"
+secrets = ["TOKEN"]
+[build.args]
+WHO = "us"
+`;
+  const files = { 'docker/web.dockerfile': dockerfile, 'berth.toml': berthToml };
+  const missing = refused(await bench.build(files, { app: 'docker' }));
+  assert.equal(missing, 'the config var for a secret of the build is not set: TOKEN');
+  const { result } = succeeded(await bench.build(files, { app: 'docker', vars: { TOKEN: 'sesame-open' } }));
+  const { output } = await bench.runIn(result.image, 'cat /who; ls -A /run/secrets 2>/dev/null');
+  assert.equal(output, 'for us\n');
+});
+
 test('a root is the app, and what is ignored is no part of it', async () => {
   const files = {
     'berth.toml': '[build]\nroot = "sites/a"\nignore = ["*.draft"]\n',
