@@ -5,12 +5,20 @@ import { goDriver } from '../../buildpacks/go/driver.ts';
 import { javaDriver } from '../../buildpacks/java/driver.ts';
 import { nodeDriver } from '../../buildpacks/node/driver.ts';
 import { pythonDriver } from '../../buildpacks/python/driver.ts';
+import { rustDriver } from '../../buildpacks/rust/driver.ts';
 import { staticDriver } from '../../buildpacks/static/driver.ts';
 import type { SourceTree } from '../source/source-tree.ts';
 import type { Driver } from './plan.ts';
 import { watchTree } from './watch-tree.ts';
 
-export const drivers: readonly Driver[] = [javaDriver, pythonDriver, goDriver, nodeDriver, staticDriver];
+export const drivers: readonly Driver[] = [
+  javaDriver,
+  pythonDriver,
+  goDriver,
+  rustDriver,
+  nodeDriver,
+  staticDriver,
+];
 
 /** By the driver's name: what the user is told when nothing is found. */
 const looksFor: Readonly<Record<string, { files: readonly string[]; language: string }>> = {
