@@ -4,8 +4,10 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { decodePath, parseRange, respond } from './respond.mjs';
+import { decodePath, respond } from './respond.mjs';
+import { cacheControl, parseRange } from './send-file.mjs';
 import { globPattern, readSettings } from './settings.mjs';
+import { parseHeaders, parseRedirects } from './site-rules.mjs';
 
 const folder = mkdtempSync('/tmp/berth-static-');
 let settings: ReturnType<typeof readSettings>;
@@ -13,7 +15,7 @@ const server = createServer((incoming, outgoing) => void respond(settings, incom
 let port = 0;
 
 before(async () => {
-  mkdirSync(join(folder, 'public/docs'), { recursive: true });
+  for (const name of ['docs', 'assets']) mkdirSync(join(folder, 'public', name), { recursive: true });
   const put = (path: string, text: string) => {
     writeFileSync(join(folder, path), text);
     utimesSync(join(folder, path), 1_700_000_000, 1_700_000_000);
@@ -26,6 +28,15 @@ before(async () => {
   put('public/.env', 'hidden');
   put('outside.txt', 'outside');
   symlinkSync('../outside.txt', join(folder, 'public/link.txt'));
+  put('public/big.css', 'a{color:red}\n'.repeat(200));
+  put('public/assets/index-BxK3l9aQ.js', 'x');
+  put('public/ready.js', 'not compressed');
+  put('public/ready.js.br', 'BR');
+  put(
+    'public/_redirects',
+    '/old/:id /new/:id 302\n/app/* /about 200\n/away https://example.org/x 301!\n/find q=:q /s/:q\n',
+  );
+  put('public/_headers', '/big.css\n  X-One: a\n  X-One: b\n');
   put('static.json', '{"clean_urls":true,"headers":{"/docs/**":{"x-docs":"yes"}}}');
   settings = readSettings(folder);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -82,7 +93,7 @@ test('nothing outside the root, hidden or behind a link that leads out', async (
     '/..%5coutside.txt',
   ])
     assert.equal((await get(path)).status, 400, path);
-  for (const path of ['/.env', '/link.txt', '/static.json'])
+  for (const path of ['/.env', '/link.txt', '/static.json', '/_headers', '/_redirects'])
     assert.equal((await get(path)).status, 404, path);
 });
 
@@ -116,4 +127,75 @@ test('paths, ranges and globs by themselves', () => {
   assert.equal(parseRange('bytes=0-1', 10, '"other"', '"e"'), undefined);
   assert.ok(globPattern('/**').test('/a/b') && globPattern('/*.js').test('/a.js'));
   assert.ok(!globPattern('/*.js').test('/a/b.js') && !globPattern('/*.js').test('/axjs'));
+});
+
+test('_redirects and _headers are obeyed', async () => {
+  const led = async (path: string) => {
+    const answer = await get(path);
+    return `${answer.status} ${answer.headers['location'] ?? answer.body}`;
+  };
+  assert.equal(await led('/old/7%20a'), '302 /new/7%20a');
+  assert.equal(await led('/app/deep/link'), '200 about');
+  assert.equal(await led('/away'), '301 https://example.org/x');
+  assert.equal(await led('/find?q=1'), '301 /s/1');
+  assert.equal(await led('/find'), '404 lost');
+  assert.equal((await get('/big.css')).headers['x-one'], 'a, b');
+});
+
+test('text is sent small: as the build left it, else compressed once', async () => {
+  const small = await get('/big.css', { 'accept-encoding': 'gzip, br;q=0' });
+  assert.equal(small.headers['content-encoding'], 'gzip');
+  assert.ok(Number(small.headers['content-length']) < 300);
+  assert.match(String(small.headers['etag']), /-gzip"$/);
+  assert.equal(small.headers['vary'], 'accept-encoding');
+  const same = { 'accept-encoding': 'gzip', 'if-none-match': String(small.headers['etag']) };
+  assert.equal((await get('/big.css', same)).status, 304);
+  const ready = await get('/ready.js', { 'accept-encoding': 'br' });
+  assert.equal(`${ready.headers['content-encoding']} ${ready.body}`, 'br BR');
+  assert.equal((await get('/ready.js')).body, 'not compressed');
+});
+
+test('files named by their content are kept for a year, pages are asked for again', async () => {
+  const control = async (path: string) => (await get(path)).headers['cache-control'];
+  assert.equal(await control('/assets/index-BxK3l9aQ.js'), 'public, max-age=31536000, immutable');
+  assert.equal(await control('/'), 'public, max-age=0, must-revalidate');
+  assert.equal(cacheControl('/assets/background.png'), 'public, max-age=0, must-revalidate');
+  assert.equal(cacheControl('/assets/my-component.js'), 'public, max-age=0, must-revalidate');
+});
+
+test('what the driver found out stands where there is no static.json', async () => {
+  const site = readSettings(join(folder, 'public'), {
+    BERTH_STATIC_ROOT: '.',
+    BERTH_STATIC_FALLBACK: 'index.html',
+  });
+  const spa = createServer((incoming, outgoing) => void respond(site, incoming, outgoing));
+  await new Promise<void>((resolve) => spa.listen(0, '127.0.0.1', resolve));
+  try {
+    const at = `http://127.0.0.1:${(spa.address() as AddressInfo).port}`;
+    const page = await fetch(`${at}/any/route`);
+    assert.equal(`${page.status} ${await page.text()}`, '200 <h1>home</h1>');
+    assert.equal((await fetch(`${at}/assets/gone.js`)).status, 404, 'a script is no page');
+    assert.equal(await (await fetch(`${at}/about`)).text(), 'about');
+  } finally {
+    spa.close();
+    spa.closeAllConnections();
+  }
+});
+
+test('lines that cannot be honoured are named', () => {
+  const { rules, problems } = parseRedirects(
+    '# c\n/a /b 418\n/c https://other.example.org/ 200\nx /y\n/d\n/e /f Country=de\n/ok/* /:splat',
+  );
+  assert.equal(rules.length, 1);
+  assert.deepEqual(problems, [
+    '_redirects line 2: the status 418 is not one of 200, 301, 302, 303, 307, 308, 404',
+    "_redirects line 3: another site cannot be served in this one's place",
+    '_redirects line 4: "x" is not a path of this site',
+    '_redirects line 5: it has no target',
+    '_redirects line 6: the condition "Country=de" is not known here',
+  ]);
+  assert.deepEqual(parseHeaders('  X: y\n/a\n  bad').problems, [
+    '_headers line 1: expected "Name: value" below a path',
+    '_headers line 3: expected "Name: value" below a path',
+  ]);
 });

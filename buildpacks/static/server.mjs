@@ -6,7 +6,8 @@ import process from 'node:process';
 import { respond } from './respond.mjs';
 import { readSettings } from './settings.mjs';
 
-const settings = readSettings(process.cwd());
+const settings = readSettings(process.cwd(), process.env);
+for (const problem of settings.problems) console.error(`left out: ${problem}`);
 const port = Number(process.env.PORT ?? 5000);
 
 const server = createServer((request, response) => {
