@@ -105,8 +105,8 @@ export interface RunLayer extends LayerBase {
   scope: 'platform' | 'app';
   /** Files of the tree put into /app, with their modes, before the command runs (for a layer that must not depend on the rest of the source). */
   files: string[];
-  /** The build variant of the stack has compilers, Python and git. */
-  stack: 'run' | 'build';
+  /** build: compilers, headers, Python, Ruby, git. tools: what apps run on, with apt and dpkg (packagesLayer). */
+  stack: 'run' | 'build' | 'tools';
   /**
    * Compilers only when they are needed: a command that fails on the run stack with such an output runs once more on the build variant, with these
    * layers and settings too. A layer that only `withCompilers` names is made only then.

@@ -130,7 +130,8 @@ async function makeRun(
   const { log, stack, appId } = work;
   const begun = performance.now();
   const key = layerKey(layer, {
-    stack: stack.id,
+    // Packages of the stack's suite follow its updates; what is made with them stays good, as Debian keeps its suites compatible.
+    stack: layer.keep === '/' ? stack.id : stack.family,
     below: below.map(({ identity }) => identity),
     appId,
     vars: varsDigest(work.varsSecret, varsFor(layer, work.vars), layer.vars),

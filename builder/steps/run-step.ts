@@ -10,7 +10,7 @@ import type { BuildSources } from '../sources.ts';
 import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
 import { discardContainer } from './prepare-engine.ts';
 import { runContainer, wroteTooMuch } from './run-container.ts';
-import { buildStack, type Stack } from './stack.ts';
+import { buildStack, type Stack, toolsStack } from './stack.ts';
 
 /** Variables of the app that would break the tools of a build, as Heroku's buildpacks leave them out. */
 const neverPassed =
@@ -114,6 +114,7 @@ function stepFailure(layer: RunLayer, exitCode: number, tail: string): AppError 
 export async function stackFor(layer: Pick<RunLayer, 'stack'>, work: LayerWork): Promise<Stack> {
   if (layer.stack === 'run') return work.stack;
   const { engine, records, runner, log, signal } = work;
+  if (layer.stack === 'tools') return toolsStack(engine);
   return buildStack(
     { engine, records, stacksDir: runner.stacksDir },
     {

@@ -7,7 +7,10 @@ import stackRecipe from '../../infra/stacks/debian-13/recipe.json' with { type: 
 import type { LayerRecords } from '../layer-records.ts';
 
 export interface Stack {
+  /** Exactly this image: changes with each update of a package. */
   id: string;
+  /** What programs see of it: the same for all updates of a suite, as Debian keeps them compatible. */
+  family: string;
   /** Bottom first. */
   layers: readonly string[];
 }
@@ -20,12 +23,27 @@ export interface StackMaker {
 }
 
 export async function runStack(engine: EngineClient): Promise<Stack> {
-  const image = await engine.inspectImage(stackRecipe.run.tag);
-  if (!image)
-    throw new AppError('build_failed', `the stack image "${stackRecipe.run.tag}" is not there`, {
-      hint: 'the operator makes it with "npm run up"',
-    });
-  return { id: image.Id, layers: image.RootFS.Layers };
+  const { tag } = stackRecipe.run;
+  const stack = await findStack(engine, tag);
+  if (stack) return stack;
+  throw new AppError('build_failed', `the stack image "${tag}" is not there`, {
+    hint: 'the operator makes it with "npm run up"',
+  });
+}
+
+/** The run image with apt and dpkg over it; it comes with the run image. */
+export async function toolsStack(engine: EngineClient): Promise<Stack> {
+  const { toolsTag } = stackRecipe.run;
+  const stack = await findStack(engine, toolsTag);
+  if (stack) return stack;
+  throw new AppError('build_failed', `the stack image "${toolsTag}" is not there`, {
+    hint: 'the operator makes it with "npm run up"',
+  });
+}
+
+async function findStack(engine: EngineClient, tag: string): Promise<Stack | undefined> {
+  const image = await engine.inspectImage(tag);
+  return image && { id: image.Id, family: stackRecipe.name, layers: image.RootFS.Layers };
 }
 
 /**
@@ -40,9 +58,9 @@ export async function buildStack(
   const { tag } = stackRecipe.build;
   const making = records.exclusively(`stack ${tag}`, async () => {
     await makeStack(engine, stacksDir, 'build', { onMake: watch.onMake });
-    const image = await engine.inspectImage(tag);
-    if (!image) throw new AppError('unavailable', `the stack image "${tag}" is gone again`);
-    return { id: image.Id, layers: image.RootFS.Layers };
+    const stack = await findStack(engine, tag);
+    if (!stack) throw new AppError('unavailable', `the stack image "${tag}" is gone again`);
+    return stack;
   });
   making.catch(() => {}); // whoever still waits is told below
   const { promise: aborted, reject } = Promise.withResolvers<never>();

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { EngineClient } from '@berth/clients/engine-client.ts';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
 import recipe from './debian-13/recipe.json' with { type: 'json' };
-import { stackArchive } from './stack-archive.ts';
+import { stackArchives } from './stack-archive.ts';
 import { type StackVariant, stackImageConfig, stackKey } from './stack-recipe.ts';
 
 /** Where the archives lie when nobody says otherwise: shared by the platforms of a machine. */
@@ -54,13 +54,22 @@ export async function makeStack(
   const present = await engine.inspectImage(tag);
   if (present?.Config.Labels?.['berth.stack'] === key) return 'present';
   let from: 'archive' | 'packages' = 'archive';
-  const tar = await stackArchive({ recipe, variant, arch, key }, cacheDir, () => {
+  const { tar, toolsTar } = await stackArchives({ recipe, variant, arch, key }, cacheDir, () => {
     from = 'packages';
     onMake(from);
   });
   if (from === 'archive') onMake(from);
-  const layer = await engine.makeLayer(createReadStream(tar, { highWaterMark: 1024 * 1024 }));
-  await engine.makeImage({ config: stackImageConfig(arch, key), layers: [layer.diffId], tags: [tag] });
+  const config = stackImageConfig(arch, key);
+  const load = async (file: string) =>
+    (await engine.makeLayer(createReadStream(file, { highWaterMark: 1024 * 1024 }))).diffId;
+  const layers = [await load(tar)];
+  if (toolsTar !== undefined)
+    await engine.makeImage({
+      config,
+      layers: [...layers, await load(toolsTar)],
+      tags: [recipe.run.toolsTag],
+    });
+  await engine.makeImage({ config, layers, tags: [tag] });
   return from === 'archive' ? 'loaded' : 'bootstrapped';
 }
 

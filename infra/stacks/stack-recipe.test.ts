@@ -22,14 +22,14 @@ test("the bootstrap names the recipe's packages, user and three archives", () =>
     arch: 'amd64',
     mirror: 'http://m.example.org/debian',
     keyring: '/k.gpg',
-    tar: '/t.tar',
+    target: '/t',
   });
   assert.equal(plan.argv[0], 'mmdebstrap');
   assert.ok(plan.argv.includes(`--include=${recipe.run.packages.join(',')}`));
   assert.ok(plan.argv.includes('--skip=output/dev'));
   assert.deepEqual(plan.argv.slice(-5), [
     'trixie',
-    '/t.tar',
+    '/t',
     'deb [signed-by=/k.gpg] http://m.example.org/debian trixie main',
     'deb [signed-by=/k.gpg] http://m.example.org/debian trixie-updates main',
     'deb [signed-by=/k.gpg] http://m.example.org/debian-security trixie-security main',

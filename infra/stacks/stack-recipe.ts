@@ -8,24 +8,44 @@ export interface StackRecipe {
   suite: string;
   components: string[];
   user: { name: string; uid: number; gid: number; home: string };
-  run: StackContent;
+  run: StackContent & { toolsTag: string };
   build: StackContent;
 }
 
 export interface StackContent {
   tag: string;
+  /** build: beside Debian's smallest system. run: all there is, with what they need. */
   packages: string[];
+  /** dpkg's patterns of files that nobody needs. */
+  leftOut: string[];
+  /** Of these, the ones that stay. */
+  kept: string[];
 }
 
-/** run: what apps stand on. build: compilers, headers and tools for steps that need them; never part of an app's image. */
+/**
+ * run: what apps stand on; apt, dpkg and what they need are taken out of it and lie over it, as the tools, where packages are installed.
+ * build: compilers, headers and tools for steps that need them, a system of its own; never part of an app's image.
+ */
 export type StackVariant = 'run' | 'build';
 
 export interface BootstrapPlan {
   argv: [string, ...string[]];
   env: Record<string, string>;
-  tar: string;
+  /** run: a folder. build: a tar. */
+  target: string;
   mirror: string;
 }
+
+/** What packages name as needed for their maintainer scripts: of no use to a program that runs. */
+export const installersOnly: ReadonlySet<string> = new Set([
+  'apt',
+  'debconf',
+  'debian-archive-keyring',
+  'dpkg',
+  'init-system-helpers',
+  'install-info',
+  'sqv',
+]);
 
 /** Raise it when the hooks below change what comes out. */
 const recipeVersion = 2;
@@ -40,7 +60,7 @@ export function stackKey(recipe: StackRecipe, variant: StackVariant, arch: strin
 export function bootstrapPlan(
   recipe: StackRecipe,
   variant: StackVariant,
-  where: { arch: string; mirror: string; keyring: string; tar: string },
+  where: { arch: string; mirror: string; keyring: string; target: string },
 ): BootstrapPlan {
   const { user, suite, components } = recipe;
   const passwd = `${user.name}:x:${user.uid}:${user.gid}::${user.home}:/bin/bash`;
@@ -53,7 +73,7 @@ export function bootstrapPlan(
       `--architectures=${where.arch}`,
       `--components=${components.join(',')}`,
       `--include=${recipe[variant].packages.join(',')}`,
-      '--format=tar',
+      `--format=${variant === 'run' ? 'directory' : 'tar'}`,
       // The engine makes its own /dev, and refuses device nodes in a layer.
       '--skip=output/dev',
       '--dpkgopt=path-exclude=/usr/share/doc/*',
@@ -62,6 +82,8 @@ export function bootstrapPlan(
       '--dpkgopt=path-exclude=/usr/share/lintian/*',
       '--dpkgopt=path-exclude=/usr/share/locale/*',
       '--dpkgopt=path-include=/usr/share/doc/*/copyright',
+      ...recipe[variant].leftOut.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
+      ...recipe[variant].kept.map((pattern) => `--dpkgopt=path-include=${pattern}`),
       // It is thrown away when the power fails: no file has to reach the disk one by one.
       '--dpkgopt=force-unsafe-io',
       '--aptopt=Acquire::Languages "none"',
@@ -73,13 +95,13 @@ export function bootstrapPlan(
       '--customize-hook=rm -f "$1/etc/hostname" "$1/etc/resolv.conf" "$1/var/cache/ldconfig/aux-cache" "$1/etc/machine-id"',
       '--customize-hook=find "$1/var/log" -type f -delete',
       suite,
-      where.tar,
+      where.target,
       `deb [signed-by=${where.keyring}] ${where.mirror} ${suite} ${components.join(' ')}`,
       `deb [signed-by=${where.keyring}] ${where.mirror} ${suite}-updates ${components.join(' ')}`,
       `deb [signed-by=${where.keyring}] ${security} ${suite}-security ${components.join(' ')}`,
     ],
     env: bootstrapEnvironment(),
-    tar: where.tar,
+    target: where.target,
     mirror: where.mirror,
   };
 }

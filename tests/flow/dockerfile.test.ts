@@ -7,7 +7,7 @@ import { startPlatform, type TestPlatform } from '../helpers/platform.ts';
 let platform: TestPlatform;
 let app: TestApp;
 
-/** Perl is in the stack's base: a server without a download. */
+/** Perl is among the stack's tools: a server without a download. */
 const server = `use IO::Socket::INET;
 $SIG{TERM} = sub { exit 0 };
 my $listener = IO::Socket::INET->new(LocalPort => $ENV{PORT}, Listen => 16, ReuseAddr => 1) or die $!;
@@ -22,7 +22,7 @@ while (my $client = $listener->accept) {
 
 const dockerfile = `FROM berth/stack:13 AS made
 RUN mkdir /out && echo built > /out/word
-FROM berth/stack:13
+FROM berth/stack:13-tools
 COPY --from=made /out /srv
 COPY server.pl /srv/
 ENV FROM_ENV=env
@@ -44,7 +44,7 @@ test('a push builds the Dockerfile live and serves the image with its own entryp
   assert.equal(pushed.exitCode, 0, pushed.output);
   for (const line of [
     /-----> Dockerfile app detected/,
-    /-----> Step 3\/11 : FROM berth\/stack:13/,
+    /-----> Step 3\/11 : FROM berth\/stack:13-tools/,
     /-----> Image [0-9a-f]{12} \(port 8123\)/,
     /live in/,
   ])
