@@ -15,7 +15,7 @@ import { printedTooMuch } from './report/printed-too-much.ts';
 import { reusableImage } from './reusable-image.ts';
 import type { LayerWork } from './steps/layer-work.ts';
 import { type MadeLayers, makeLayers, makeSeed } from './steps/make-layers.ts';
-import { runStack } from './steps/stack.ts';
+import { runStack, toolsStack } from './steps/stack.ts';
 import { listVersions } from './versions.ts';
 
 export async function buildWithDrivers(
@@ -120,7 +120,8 @@ function planContext(shop: Workshop, { build, abort }: CurrentBuild, work: Layer
   const { engine, sources, config, platformNode } = shop;
   const layers = async () => {
     const toolbox = await makeSeed({ id: 'toolbox', part: 'runtime', prefix: '/opt/berth/toolbox' }, work);
-    return [...work.stack.layers, toolbox.diffId];
+    const tools = await toolsStack(engine);
+    return [...tools.layers, toolbox.diffId];
   };
   const lister = {
     engine,

@@ -36,7 +36,7 @@ export interface VersionList {
   name: string;
   /** What the user reads when the registry is away: "Node.js". */
   of: string;
-  /** Script for `/bin/sh -e` on the run stack with the platform's Node and npm (/opt/berth/toolbox); constant text, values travel in `env`. */
+  /** Script for `/bin/sh -e` on the run stack with apt, the platform's Node and npm (/opt/berth/toolbox); constant text, values travel in `env`. */
   script: string;
   env: Record<string, string>;
   /** The script's output as versions, oldest first. Throws on output that is none. */

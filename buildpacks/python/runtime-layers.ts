@@ -185,7 +185,7 @@ function platformStep(id: string, title: string, script: string, env: Record<str
     key: [JSON.stringify(env)],
     scope: 'platform',
     files: [],
-    stack: 'run',
+    stack: 'tools',
     user: 'root',
     script,
     env: { ...uvSettings, UV_PYTHON_DOWNLOADS: id === 'runtime' ? 'manual' : 'never', ...env },
