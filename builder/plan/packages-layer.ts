@@ -35,7 +35,7 @@ export function packagesLayer({
     title: `Installing ${title}`,
     step: 'runtime',
     on,
-    key: [stack, ...names],
+    key: stack === 'run' ? names : [stack, ...names],
     scope: 'platform',
     files: [],
     stack: stack === 'run' ? 'tools' : 'build',

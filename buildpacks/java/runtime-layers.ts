@@ -121,7 +121,7 @@ function platformStep(id: string, title: string, script: string): RunLayer {
     key: [],
     scope: 'platform',
     files: [],
-    stack: 'run',
+    stack: 'tools',
     user: 'root',
     script,
     env: { JAVA_HOME: jdkHome },
