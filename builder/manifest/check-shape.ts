@@ -75,7 +75,7 @@ function refuseKey(
   at: { schema: Schema; known: readonly string[]; path: readonly string[]; check: ShapeCheck },
 ): void {
   const { schema, known, path, check } = at;
-  if (schema.patternProperties)
+  if (schema.patternProperties && !check.onUnknownKey)
     throw problemAt(
       check.file,
       line,

@@ -1,9 +1,23 @@
 // app.json (Heroku's, with Dokku's additions) → what it says of the app. Called by read-manifest.ts. Wrong types and expressions are `invalid` with
 // their line; what is not there yet, and a key that nobody knows, is a warning: the file is also read by others.
 import { AppJson, type CronEntry, type HealthCheck } from '@berth/contract/manifest.ts';
-import { reservedConfigKeys, unscaledProcessTypes } from '@berth/contract/names.ts';
+import {
+  configKeyPattern,
+  processTypePattern,
+  reservedConfigKeys,
+  unscaledProcessTypes,
+} from '@berth/contract/names.ts';
 import { parseCron } from '@berth/kit/cron-schedule.ts';
-import { at, entriesOf, itemsOf, type Located, plain, problemAt, textOf } from '../source/located.ts';
+import {
+  at,
+  entriesOf,
+  itemsOf,
+  type Located,
+  type LocatedEntry,
+  plain,
+  problemAt,
+  textOf,
+} from '../source/located.ts';
 import { parseJson } from '../source/parse-json.ts';
 import type { AppManifest } from './app-manifest.ts';
 import { checkShape, didYouMean } from './check-shape.ts';
@@ -52,15 +66,17 @@ export function readAppJson(text: string): AppJsonParts {
   const file = parseJson(appJsonName, text);
   if (!isForPlatforms(file)) return parts;
   const unknown = (key: string, line: number, among: readonly string[], path: readonly string[]) => {
-    if (aboutOthers.has(key) || path[0] === 'formation' || path[0] === 'addons') return;
+    if (aboutOthers.has(key) || (path[0] === 'formation' && path.length > 1) || path[0] === 'addons') return;
     parts.warnings.push(`app.json line ${line}: "${key.slice(0, 60)}" is not known${didYouMean(key, among)}`);
   };
   const source = withFormationByName(file);
   checkShape(source, { file: appJsonName, schema: AppJson, describe, onUnknownKey: unknown });
-  for (const [name, { line, value }] of entriesOf(at(source, 'env'))) readVar(name, line, value, parts);
-  for (const [type, { line, value }] of entriesOf(at(source, 'formation')))
+  for (const [name, { line, value }] of named(source, 'env', configKeyPattern))
+    readVar(name, line, value, parts);
+  for (const [type, { line, value }] of named(source, 'formation', processTypePattern))
     readFormation(type, line, value, parts);
-  for (const [type, { value }] of entriesOf(at(source, 'healthchecks'))) readHealth(type, value, parts);
+  for (const [type, { value }] of named(source, 'healthchecks', processTypePattern))
+    readHealth(type, value, parts);
   readScripts(at(source, 'scripts'), parts);
   if (at(source, 'cron')) parts.cron = itemsOf(at(source, 'cron')).map(cronEntry);
   const buildpacks = itemsOf(at(source, 'buildpacks')).flatMap((item) => textOf(at(item, 'url')) ?? []);
@@ -71,6 +87,12 @@ export function readAppJson(text: string): AppJsonParts {
     parts.warnings.push(`app.json asks for add-ons, which are not there yet: ${names.join(', ')}`);
   }
   return parts;
+}
+
+/** Entries whose name can be one here; of the others a warning has spoken. */
+function named(file: Located, field: string, pattern: string): [string, LocatedEntry][] {
+  const valid = new RegExp(pattern);
+  return entriesOf(at(file, field)).filter(([name]) => valid.test(name));
 }
 
 function describe(path: readonly string[]): string {

@@ -109,6 +109,17 @@ test("Heroku's app.json and Dokku's, with what they ask for", async () => {
   });
 });
 
+test('names that cannot be here are warned of in app.json, which has other readers', async () => {
+  const appJson = '{"env": {"a-b": "1", "OK": "2"},\n"formation": {"_default_": {"quantity": 3}}}';
+  const manifest = await readManifest(treeOfFiles({ 'app.json': appJson }));
+  assert.deepEqual(Object.keys(manifest.vars), ['OK']);
+  assert.deepEqual(manifest.formation, {});
+  assert.deepEqual(manifest.warnings, [
+    'app.json line 1: "a-b" is not known',
+    'app.json line 2: "_default_" is not known',
+  ]);
+});
+
 test('an app.json of Expo or React Native is not ours', async () => {
   const manifest = await readManifest(treeOfFiles({ 'app.json': '{"expo": {"name": "x", "env": 1}}' }));
   assert.deepEqual(manifest, nothing);

@@ -79,9 +79,16 @@ export async function readFacts(tree: SourceTree, context: PlanContext): Promise
       developmentStays.some((name) => vars[name] === 'false') ||
       skipsPruning.some((name) => vars[name] === 'true'),
     keepsPackages: vars['NODE_MODULES_CACHE'] !== 'false',
-    commandTexts: texts.filter((text) => text !== undefined),
+    // With a root, berth.toml lies outside of this tree.
+    commandTexts: [...texts.filter((text) => text !== undefined), ...manifestCommands(context)],
     arch: context.arch,
   };
+}
+
+function manifestCommands({ manifest }: PlanContext): string[] {
+  if (!manifest) return [];
+  const { processTypes, releaseCommand, cron } = manifest;
+  return [...Object.values(processTypes), releaseCommand ?? '', ...cron.map(({ command }) => command)];
 }
 
 export async function readPart(tree: SourceTree, manifest: Manifest, folder: string): Promise<Part> {

@@ -14,7 +14,9 @@ export const cron: Command = {
     const { entries } = await api.get<{ entries: CronRun[] }>(`/v1/apps/${app}/cron`);
     if (flag(input, 'json')) input.output.json(entries);
     else if (entries.length === 0)
-      input.output.line('Nothing runs regularly: write [[cron]] into berth.toml (berth help schema)');
+      input.output.line(
+        'Nothing runs regularly: write [[cron]] into berth.toml (berth schema shows its keys)',
+      );
     else
       input.output.table(
         ['SCHEDULE', 'COMMAND', 'NEXT', 'LAST', 'RESULT'],
