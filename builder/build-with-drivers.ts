@@ -1,6 +1,7 @@
 // An app of languages that the drivers know: plans, an earlier image if there is one, the layers, the image. Called by build-image.ts.
 // Must never report the end of a build: that is run-build.ts's.
 import type { BuildResult } from '@berth/contract/build.ts';
+import { BuildLayers } from './build-layers.ts';
 import type { BuildSource, CurrentBuild, Workshop } from './current-build.ts';
 import { appImageConfig, appUser, webPort } from './image.ts';
 import { imageKey, varsDigest } from './keys.ts';
@@ -49,6 +50,7 @@ export async function buildWithDrivers(
   const [image, layers] = await Promise.all([
     assemble(shop, current, { plan, processTypes, made, work }),
     withSizes(shop.engine, [...stackLayers(stack.layers), ...inImage(plan, made)]),
+    keepBuildLayers(shop, build.appId, plan, made),
   ]);
   log.step(`Image ${image.slice(7, 19)} (${reusedLayers(plan, made)})`);
   abort.signal.throwIfAborted();
@@ -198,4 +200,15 @@ function reusedLayers(plan: BuildPlan, made: MadeLayers): string {
   const layers = inImage(plan, made);
   const reused = layers.filter(({ cached }) => cached).length;
   return `${reused} of ${layers.length} layers reused`;
+}
+
+/** Compilers and the like: no image holds them, and the next push needs them again. */
+function keepBuildLayers(shop: Workshop, appId: string, plan: BuildPlan, made: MadeLayers): Promise<void> {
+  const inImage = new Set(plan.layers.filter((layer) => layer.inImage).map(({ id }) => id));
+  const left = made.layers.filter(({ id }) => !inImage.has(id));
+  return new BuildLayers(shop.config.dataDir).keep(
+    shop.engine,
+    { appId, arch: shop.platformNode.arch },
+    left.map(({ diffId }) => diffId),
+  );
 }

@@ -10,6 +10,7 @@ import { createLogger } from '@berth/kit/logging.ts';
 import { createShutdown, reportReady } from '@berth/kit/shutdown.ts';
 import { Worker } from 'bullmq';
 import { Redis } from 'ioredis';
+import { BuildLayers } from './build-layers.ts';
 import { BuildCache } from './classic/build-cache.ts';
 import { removeVarsFolders } from './classic/vars-folder.ts';
 import { readBuilderConfig } from './config.ts';
@@ -76,7 +77,10 @@ shutdown.add('controller client', () => shop.controller.close());
 shutdown.add('queue connection', () => connection.disconnect());
 // Builds under way stop (shop.stopping) and are given back by the next life of the builder, which starts them anew.
 shutdown.add('worker', () => worker.close());
-const ownImages = () => new BuildCache(config.dataDir).images();
+const ownImages = () => [
+  ...new BuildCache(config.dataDir).images(),
+  ...new BuildLayers(config.dataDir).images(),
+];
 shutdown.add('pruning', startPruning({ ...shop, ownImages, worker, activeBuilds: () => activeBuilds }));
 await worker.waitUntilReady();
 log.info({ worker: config.worker }, 'ready');
