@@ -42,7 +42,7 @@ async function detect(tree: SourceTree): Promise<string | undefined> {
 async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> {
   const facts = await readFacts(tree, context);
   const { installer, python, start, django } = facts;
-  if (!start && !tree.has('Procfile') && !context.isPart)
+  if (!start && !facts.isDeclared && !context.isPart)
     throw new AppError('invalid', 'nothing says how to start the app', {
       hint: 'add a Procfile, for example "web: gunicorn --bind 0.0.0.0:$PORT app:app"',
     });
@@ -155,11 +155,15 @@ function installLayer(facts: Facts): RunLayer {
     title: kind === 'none' ? 'Installing dependencies' : `Installing dependencies (${installer.shown})`,
     cachedTitle: 'Restoring dependencies (unchanged)',
     step: 'dependencies',
-    on: [...belowInstall(facts), ...(fromTree ? ['source'] : [])],
+    on: [
+      ...belowInstall(facts),
+      ...(installer.fromGit ? compilerNeeds(facts).on : []),
+      ...(fromTree ? ['source'] : []),
+    ],
     key: [JSON.stringify(env), project.pyproject?.installFacts ?? '', ...content],
     scope: 'app',
     files: fromTree ? [] : files,
-    stack: 'run',
+    stack: installer.fromGit ? 'build' : 'run',
     withCompilers: { when: needsCompilers, ...compilerNeeds(facts) },
     user: 'app',
     script: installScript(kind),

@@ -16,6 +16,7 @@ export function explainInstall(installer: Installer, pythonVersion: string): Rul
     conflict,
     badHash,
     noWheel,
+    unreachableGit,
     unreachable,
     noCompile,
   ];
@@ -57,7 +58,7 @@ function badLine(output: string, texts: ReadonlyMap<string, string>): Explanatio
   const position = Number(byPosition?.[2] ?? 0);
   const line = byPosition ? text.slice(0, position).split('\n').length : Number(byLine?.[2] ?? 1);
   const content = text.split('\n')[line - 1]?.trim() ?? '';
-  const reason = /^ *cause: (.+)$/m.exec(output)?.[1];
+  const reason = byPosition ? /^ *cause: (.+)$/m.exec(output)?.[1] : undefined;
   return {
     message: `line ${line} of ${file} is no requirement${content === '' ? '' : `: "${content.slice(0, 120)}"`}`,
     hint: reason ?? 'write name==version, one on a line',
@@ -90,6 +91,7 @@ function wrongPython(output: string, version: string): Explanation | undefined {
 
 function missingVersion(output: string, file: string): Explanation | undefined {
   const wanted =
+    /Because only \S+ (?:is|are) available and you require ([^\s,]+)/.exec(output)?.[1]?.replace(/,$/, '') ??
     /Because there (?:is|are) no versions? of ([^\s,]+)(?: and|,| |$)/.exec(output)?.[1] ??
     /Because only (?:the following versions of )?(\S+?)(?:==\S+)? (?:is|are) available/.exec(output)?.[1];
   return wanted && !/depends on/.test(output.slice(0, output.indexOf(wanted)))
@@ -138,6 +140,17 @@ function unreachable(output: string): Explanation | undefined {
   return /error sending request|dns error|Connection refused|tcp connect error|Failed to fetch/i.test(output)
     ? { message: 'the package index cannot be reached', hint: 'check the network of the host and push again' }
     : undefined;
+}
+
+function unreachableGit(output: string): Explanation | undefined {
+  const found =
+    /fatal: unable to access '([^']+)': (.+)/.exec(output) ??
+    /fatal: (?:repository|remote error:?) '?([^\s']+)'? ?(.*)/.exec(output);
+  if (!/Git operation failed/.test(output) || !found) return undefined;
+  return {
+    message: `the git repository "${found[1]?.replace(/\/\/[^/@]*@/, '//')}" cannot be fetched: ${found[2]?.slice(0, 120)}`,
+    hint: 'check its address, or publish the package where the platform can reach it',
+  };
 }
 
 /** Native packages whose wheels have another name, or whose headers the build stack does not carry. */

@@ -14,6 +14,8 @@ export interface Facts {
   installer: Installer;
   django: DjangoSite | undefined;
   start: StartCommand | undefined;
+  /** A Procfile or berth.toml says how to start. */
+  isDeclared: boolean;
   /** Something is installed. */
   needsUv: boolean;
   /** The app declares commands or entry points: it is installed itself, above its packages. */
@@ -25,7 +27,7 @@ export async function readFacts(tree: SourceTree, context: PlanContext): Promise
   const installer = await chooseInstaller(tree, project);
   const python = await choosePython(tree, project, context);
   const django = await findDjango(tree);
-  const isDeclared = tree.has('Procfile');
+  const isDeclared = saysHowToStart(tree, context);
   const webApp = django || isDeclared ? undefined : await findWebApp(tree);
   const start = isDeclared ? undefined : startCommand(tree, installer.names, { django, webApp });
   const { pyproject } = project;
@@ -37,6 +39,7 @@ export async function readFacts(tree: SourceTree, context: PlanContext): Promise
     installer,
     django,
     start,
+    isDeclared,
     needsUv: installer.kind !== 'none' || start?.brings !== undefined,
     installsItself:
       isOwnProject &&
@@ -44,4 +47,10 @@ export async function readFacts(tree: SourceTree, context: PlanContext): Promise
       (pyproject?.hasBuildSystem ?? false) &&
       (pyproject?.hasScripts ?? false),
   };
+}
+
+/** Only without a web process of the app's own is one looked for, and a server brought along. */
+function saysHowToStart(tree: SourceTree, { manifest }: PlanContext): boolean {
+  if (!manifest) return tree.has('Procfile');
+  return manifest.processTypes['web'] !== undefined || !manifest.keepsDefaults;
 }

@@ -21,6 +21,8 @@ export interface Installer {
   names: Set<string>;
   /** The install needs the source. */
   fromTree: boolean;
+  /** The install needs git. */
+  fromGit: boolean;
   warnings: string[];
 }
 
@@ -51,6 +53,7 @@ export async function chooseInstaller(tree: SourceTree, project: ProjectFiles): 
     shown: shownFile(kind),
     requirements: '',
     texts: new Map<string, string>(),
+    fromGit: false,
     warnings,
   };
   const own = (files: string[]) => files.filter((path) => tree.has(path));
@@ -70,7 +73,7 @@ export async function chooseInstaller(tree: SourceTree, project: ProjectFiles): 
     };
   if (kind === 'requirements') {
     const file = requirements ?? 'requirements.txt';
-    const { texts, names, fromTree } = await readRequirements(tree, file);
+    const { texts, names, fromTree, fromGit } = await readRequirements(tree, file);
     return {
       ...common,
       shown: file,
@@ -79,6 +82,7 @@ export async function chooseInstaller(tree: SourceTree, project: ProjectFiles): 
       texts,
       names,
       fromTree,
+      fromGit,
     };
   }
   const hasSetup = tree.has('setup.py') || tree.has('setup.cfg');

@@ -11,6 +11,8 @@ export interface Requirements {
   names: Set<string>;
   /** A package comes out of the pushed tree: the install needs the source. */
   fromTree: boolean;
+  /** A package comes from a git repository: the install needs git. */
+  fromGit: boolean;
 }
 
 /** More files than anybody includes. */
@@ -18,7 +20,7 @@ const maxFiles = 100;
 const maxFileBytes = 1024 * 1024;
 
 export async function readRequirements(tree: SourceTree, file: string): Promise<Requirements> {
-  const found: Requirements = { texts: new Map(), names: new Set(), fromTree: false };
+  const found: Requirements = { texts: new Map(), names: new Set(), fromTree: false, fromGit: false };
   const waiting = [file];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (found.texts.has(next) || found.texts.size >= maxFiles) continue;
@@ -29,6 +31,7 @@ export async function readRequirements(tree: SourceTree, file: string): Promise<
       });
     found.texts.set(next, text);
     for (const line of logicalLines(text)) {
+      found.fromGit ||= /(?:^|[\s@])git\+/.test(line.text);
       const included = readLine(line, found);
       if (included !== undefined && !/^\w+:\/\//.test(included))
         waiting.push(includedPath(tree, next, line, included));
