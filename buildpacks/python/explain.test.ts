@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { explainCollectStatic, explainInstall, needsCompilers } from './explain.ts';
+import { explainCollectStatic, explainInstall, explainStandalone, needsCompilers } from './explain.ts';
 import type { Installer } from './installer.ts';
 
 const requirements: Installer = {
@@ -75,4 +75,16 @@ test('collectstatic names the setting that is missing', () => {
     message: "collectstatic failed: KeyError: 'SECRET_KEY'",
     hint: 'set the config var SECRET_KEY, or DISABLE_COLLECTSTATIC=1 to go without',
   });
+});
+
+test('a mirror of standalone builds that lacks a version, or has another one, is named', () => {
+  const explained = explainStandalone('3.12.4');
+  assert.equal(
+    explained('  cause: HTTP status client error (404 File not found) for url (x)')?.message,
+    'Python 3.12.4 is not in the mirror of standalone builds',
+  );
+  assert.equal(
+    explained('  cause: Checksum mismatch\n  Expected:\n  ca07\n  Computed:\n  9ce2')?.message,
+    "the mirror's Python 3.12.4 is not the build whose checksum is known",
+  );
 });

@@ -185,3 +185,19 @@ export function explainCollectStatic(output: string): Explanation {
       : 'make "python manage.py collectstatic --noinput" work, or set DISABLE_COLLECTSTATIC=1 to go without',
   };
 }
+
+export function explainStandalone(version: string): Rule {
+  const ask = 'ask for another version, or the operator to look after the mirror (UV_PYTHON_INSTALL_MIRROR)';
+  return (output) => {
+    if (/Checksum mismatch|Computed:/i.test(output))
+      return {
+        message: `the mirror's Python ${version} is not the build whose checksum is known`,
+        hint: ask,
+      };
+    const isMissing = /\(404 |No download found|No such file/i.test(output);
+    return {
+      message: `Python ${version} ${isMissing ? 'is not in' : 'cannot be had from'} the mirror of standalone builds`,
+      hint: ask,
+    };
+  };
+}

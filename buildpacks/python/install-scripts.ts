@@ -30,6 +30,7 @@ rm -rf "$ROOT"
 /** uv knows the checksum of each build and checks it. */
 export const standalonePythonScript = `
 uv python install --no-bin --install-dir /opt/berth/python "$PYTHON_REQUEST"
+rm -rf /opt/berth/python/.lock /opt/berth/python/.temp /opt/berth/python/.gitignore
 set -- /opt/berth/python/cpython-*/bin/python3
 INTERPRETER=$1
 ${finishRuntime}`;

@@ -2,6 +2,7 @@
 // The same for every app that asks for the same, so no config var may reach them.
 import { packagesLayer } from '@berth/builder/plan/packages-layer.ts';
 import type { PlannedLayer, RunLayer } from '@berth/builder/plan/plan.ts';
+import { explainStandalone } from './explain.ts';
 import type { Facts } from './facts.ts';
 import {
   debianPythonScript,
@@ -138,10 +139,7 @@ function runtimeLayer({ python }: Facts): RunLayer {
     on: ['uv'],
     inImage: true,
     keep: prefix,
-    explain: () => ({
-      message: `the mirror of standalone builds has no Python ${version}`,
-      hint: 'ask for another version, or the operator to complete the mirror (UV_PYTHON_INSTALL_MIRROR)',
-    }),
+    explain: explainStandalone(version),
   };
 }
 
