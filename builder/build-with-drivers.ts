@@ -1,5 +1,7 @@
 // An app of languages that the drivers know: plans, an earlier image if there is one, the layers, the image. Called by build-image.ts.
 // Must never report the end of a build: that is run-build.ts's.
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { BuildResult } from '@berth/contract/build.ts';
 import { BuildLayers } from './build-layers.ts';
 import type { BuildSource, CurrentBuild, Workshop } from './current-build.ts';
@@ -45,6 +47,7 @@ export async function buildWithDrivers(
     log.step(`Using the image of build ${earlier.number} (same source)`);
     return { ...earlier.result, processTypes, detected, reused: true, steps: [], warnings };
   }
+  if (work.noCache) await forgetCaches(work);
   const made = await makeLayers(plan, work);
   current.steps = made.steps;
   const [image, layers] = await Promise.all([
@@ -68,6 +71,12 @@ export async function buildWithDrivers(
     details: plan.details,
     layers,
   };
+}
+
+/** A build without caches has none of its package managers' either. Pushes of an app are one after another: nobody else uses them. */
+async function forgetCaches({ appId, runner, log }: LayerWork): Promise<void> {
+  log.step('Building without caches');
+  await rm(join(runner.cacheDir, 'apps', appId), { recursive: true, force: true });
 }
 
 /** All but the last are there for it: they need not say how the app starts. Nor need any when berth.toml or the Procfile does. */
@@ -111,6 +120,7 @@ export function layerWork(
       onBytes,
     },
     appId: build.appId,
+    noCache: build.noCache === true,
     vars: build.buildVars,
     varsSecret: shop.varsSecret,
     log,

@@ -7,6 +7,7 @@ export async function reusableImage(
   build: StartedBuild,
   key: string,
 ): Promise<{ number: number; result: BuildResult } | undefined> {
+  if (build.noCache) return undefined;
   const known = await shop.controller.findByKey(build.appId, key);
   if (!known) return undefined;
   return (await shop.engine.inspectImage(known.result.image)) ? known : undefined;

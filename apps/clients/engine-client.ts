@@ -221,6 +221,7 @@ export class EngineClient {
       networkmode: options.network,
       dockerfile: options.dockerfile,
       target: options.target,
+      nocache: options.noCache === true ? 1 : undefined,
     };
     const response = await this.#open('POST', withQuery('/build', query), {
       stream: context,

@@ -145,6 +145,7 @@ export interface BuildOptions {
   target?: string;
   /** By id, for `RUN --mount=type=secret`: in no layer, no history and no key. */
   secrets?: Readonly<Record<string, string>>;
+  noCache?: boolean;
   buildArgs: Record<string, string>;
   labels: Record<string, string>;
   memoryBytes: number;

@@ -138,6 +138,7 @@ export const StartedBuild = Type.Object({
   objectDirectories: Type.Array(Type.String(), { description: 'quarantined objects to read beside it' }),
   buildVars: Type.Record(Type.String(), Type.String(), { description: 'the config vars: secret' }),
   settings: BuildSettings,
+  noCache: Type.Optional(Type.Boolean({ description: 'take nothing of the app that was made earlier' })),
   givenVars: Type.Optional(
     Type.Array(Type.String(), {
       description: 'config vars that the manifest of an earlier push has set: never set again',

@@ -33,6 +33,7 @@ export const StartPush = Type.Object({
   treeOid: Oid,
   repository: Type.String(),
   objectDirectories: Type.Array(Type.String()),
+  noCache: Type.Optional(Type.Boolean({ description: 'git push -o no-cache' })),
 });
 export type StartPush = Static<typeof StartPush>;
 export const StartedPush = Type.Object({ pushId: Id, buildNumber: Type.Integer() });

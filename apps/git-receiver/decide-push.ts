@@ -49,7 +49,7 @@ export async function decidePush(context: PushContext): Promise<boolean> {
     if (!deploy) return true;
     await checkSpace(context);
     const treeOid = await checkTree(context, pushed.quarantine, deploy.newOid);
-    return await deployPush(context, pushed.quarantine, deploy, treeOid);
+    return await deployPush(context, pushed, deploy, treeOid);
   } catch (err) {
     const error = asAppError(err);
     if (context.signal.aborted) return false;
@@ -74,7 +74,8 @@ async function sortUpdates(context: PushContext, pushed: PushedRefs): Promise<Re
     throw new AppError('forbidden', `"${grant.deployBranch}" deploys and cannot be deleted`, {
       hint: `to remove the app: berth apps:destroy --confirm ${grant.appName}`,
     });
-  if (pushed.optionCount > 0) await hook.print(warning('Push options are not used here and were ignored.'));
+  if (pushed.unknownOptions > 0)
+    await hook.print(warning('The only push option here is "no-cache"; others were ignored.'));
   for (const update of pushed.updates) {
     const line = update === deploy ? null : otherRefLine(update, grant.deployBranch);
     if (line !== null) await hook.print(line);
@@ -135,7 +136,7 @@ async function startPush(context: PushContext, update: RefUpdate, push: StartPus
 
 async function deployPush(
   context: PushContext,
-  quarantine: string,
+  { quarantine, noCache }: PushedRefs,
   update: RefUpdate,
   treeOid: string,
 ): Promise<boolean> {
@@ -143,7 +144,7 @@ async function deployPush(
   const { ref, oldOid, newOid } = update;
   const { appId, userId } = grant;
   const objectDirectories = [quarantine];
-  const push = { appId, userId, ref, oldOid, newOid, treeOid, repository, objectDirectories };
+  const push = { appId, userId, ref, oldOid, newOid, treeOid, repository, objectDirectories, noCache };
   const { pushId, buildNumber } = await startPush(context, update, push);
   context.onStarted({ pushId, ref, newOid });
   await notePending(repository, { pushId, ref, newOid });

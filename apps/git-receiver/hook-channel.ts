@@ -15,7 +15,10 @@ export interface PushedRefs {
   /** Folder with the objects that are not part of the repository yet. */
   quarantine: string;
   updates: RefUpdate[];
-  optionCount: number;
+  /** Push options that mean nothing here. */
+  unknownOptions: number;
+  /** `git push -o no-cache` */
+  noCache: boolean;
 }
 
 /** More refs than this in one push are refused: 4 MiB of names is tens of thousands. */
@@ -41,8 +44,8 @@ export class HookChannel {
     let text = '';
     for await (const chunk of this.#introduction.setEncoding('utf8')) {
       text += String(chunk);
-      const end = /^\. (\d+)\n$/m.exec(text.slice(-64));
-      if (end) return parseIntroduction(text, Number(end[1]));
+      const end = /^\. (\d+) (\d+)\n$/m.exec(text.slice(-64));
+      if (end) return parseIntroduction(text, { all: Number(end[1]), noCache: Number(end[2]) });
       if (text.length > maxIntroductionBytes) throw new AppError('too_large', 'the push names too many refs');
     }
     return null;
@@ -64,7 +67,7 @@ export class HookChannel {
   }
 }
 
-export function parseIntroduction(text: string, optionCount: number): PushedRefs {
+export function parseIntroduction(text: string, options: { all: number; noCache: number }): PushedRefs {
   const [quarantine = '', ...lines] = text.split('\n');
   const updates: RefUpdate[] = [];
   for (const line of lines) {
@@ -77,5 +80,6 @@ export function parseIntroduction(text: string, optionCount: number): PushedRefs
     updates.length === 0
   )
     throw new AppError('internal', 'the hook said nothing that could be understood');
-  return { quarantine, updates, optionCount };
+  const unknownOptions = options.all - options.noCache;
+  return { quarantine, updates, unknownOptions, noCache: options.noCache > 0 };
 }

@@ -114,7 +114,7 @@ async function makeAll(
   const [buildpacks, base, cache, ignored, procfile] = await Promise.all([
     fetchBuildpacks(pinned, work, binds),
     makeLayers(basePlan('', {}), work),
-    caches.find(shop.engine, work.appId),
+    work.noCache ? undefined : caches.find(shop.engine, work.appId),
     tree.readText('.slugignore', 256 * 1024),
     tree.readText('Procfile', 256 * 1024),
   ]);

@@ -77,6 +77,7 @@ async function runEngineBuild(
     ...(choice.builder === 'dockerfile' ? { dockerfile: choice.dockerfile } : {}),
     ...(manifest.build.target === undefined ? {} : { target: manifest.build.target }),
     secrets: secretsOf(manifest.build.secrets ?? [], build.buildVars),
+    noCache: build.noCache === true,
     labels: labelsOf(build),
     memoryBytes: limits.memoryBytes,
     cpuShares: limits.cpuShares,
@@ -102,6 +103,9 @@ async function runEngineBuild(
   return image;
 }
 
+/** They travel in a header of the engine's API, which has room for 16 KiB of everything. */
+const maxSecretBytes = 6 * 1024;
+
 /** A secret that is not set would fail in the middle, or worse, not at all. */
 function secretsOf(names: readonly string[], vars: Readonly<Record<string, string>>): Record<string, string> {
   const missing = names.filter((name) => vars[name] === undefined);
@@ -113,7 +117,16 @@ function secretsOf(names: readonly string[], vars: Readonly<Record<string, strin
         hint: `berth config:set ${missing.map((name) => `${name}=…`).join(' ')}`,
       },
     );
-  return Object.fromEntries(names.map((name) => [name, vars[name] ?? '']));
+  const secrets = Object.fromEntries(names.map((name) => [name, vars[name] ?? '']));
+  if (Buffer.byteLength(Object.values(secrets).join('')) > maxSecretBytes)
+    throw new AppError(
+      'invalid',
+      `the secrets of the build are longer than ${maxSecretBytes} bytes together`,
+      {
+        hint: 'give the build a token, and have it fetch the rest',
+      },
+    );
+  return secrets;
 }
 
 function labelsOf(build: StartedBuild): Record<string, string> {

@@ -22,6 +22,8 @@ export interface LayerWork {
   objects: GitObjects;
   commitTime: number;
   appId: string;
+  /** Layers of the app are made anew, whatever was made before; those of the platform are not. */
+  noCache: boolean;
   vars: Readonly<Record<string, string>>;
   varsSecret: Uint8Array;
   log: BuildLog;

@@ -136,26 +136,27 @@ async function makeRun(
     appId,
     vars: varsDigest(work.varsSecret, varsFor(layer, work.vars), layer.vars),
   });
-  const result = await recorded(layer.id, key, work, () =>
-    runStep(layer, below, work, (ids) => Promise.all(ids.map(made))),
-  );
+  const make = () => runStep(layer, below, work, (ids) => Promise.all(ids.map(made)));
+  const anew = work.noCache && layer.scope === 'app';
+  const result = await recorded(layer.id, key, work, make, anew);
   if (result.cached && layer.cachedTitle) log.step(layer.cachedTitle);
   const seconds = secondsSince(begun);
   steps.push({ name: layer.step, seconds, cached: result.cached });
   return { ...result, seconds };
 }
 
-/** The layer of that key, made now if nobody has made it; two builds that need the same one make it once. */
+/** The layer of that key, made now if nobody has made it, or when it must be made `anew`; two builds that need the same one make it once. */
 async function recorded(
   id: string,
   key: string,
   work: Pick<LayerWork, 'records' | 'engine'>,
   make: () => Promise<string>,
+  anew = false,
 ): Promise<MadeLayer> {
-  const known = await stillThere(key, work);
+  const known = anew ? undefined : await stillThere(key, work);
   if (known !== undefined) return { id, diffId: known, identity: known, cached: true };
   return work.records.exclusively(key, async () => {
-    const meanwhile = await stillThere(key, work);
+    const meanwhile = anew ? undefined : await stillThere(key, work);
     if (meanwhile !== undefined) return { id, diffId: meanwhile, identity: meanwhile, cached: true };
     const diffId = await make();
     work.records.remember(key, diffId);

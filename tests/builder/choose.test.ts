@@ -123,3 +123,49 @@ test('a buildpack that does not know the app ends the build, as does one that is
     'did you mean "nodejs"?',
   ]);
 });
+
+test('a push without caches takes neither the image nor a layer of the app, and the next one takes its', async () => {
+  const files = {
+    ...nodeApp,
+    'package.json': manifest({ scripts: { build: 'date +%N > built', start: 'node server.js' } }),
+  };
+  const first = resultOf(await bench.build(files, { app: 'anew' }));
+  const anew = await bench.build(files, { app: 'anew', noCache: true });
+  assert.match(anew.output, /^-----> Building without caches$/m);
+  const result = resultOf(anew);
+  const cached = Object.fromEntries(result.layers.map(({ name, cached }) => [name, cached]));
+  assert.deepEqual([result.reused, cached['output'], cached['runtime']], [false, false, true]);
+  assert.notEqual(result.image, first.image);
+  const next = resultOf(await bench.build(files, { app: 'anew' }));
+  assert.deepEqual([next.reused, next.image], [true, result.image]);
+});
+
+test('berth.toml names Dockerfile, stage, arguments and secrets; a secret is in no layer', async () => {
+  const toml = `[build]
+dockerfile = "deploy/web.dockerfile"
+target = "web"
+secrets = ["TOKEN"]
+args = { WORD = "hello" }
+`;
+  const dockerfile = `FROM berth/stack:13 AS web
+ARG WORD
+RUN --mount=type=secret,id=TOKEN test "$(cat /run/secrets/TOKEN)" = sesame-open && echo "$WORD" > /word
+CMD ["/bin/sleep", "1000"]
+FROM web AS other
+RUN false
+`;
+  const files = { 'berth.toml': toml, 'deploy/web.dockerfile': dockerfile };
+  const unset = await bench.build(files, { app: 'secret' });
+  assert.equal(
+    unset.end?.status === 'failed' && unset.end.error,
+    'the config var for a secret of the build is not set: TOKEN',
+  );
+  const vars = { TOKEN: 'sesame-open' };
+  const { image, detected } = resultOf(await bench.build(files, { app: 'secret', vars }));
+  assert.equal(detected.why, '"dockerfile" in berth.toml');
+  const { output } = await bench.runIn(image, 'cat /word; ls /run/secrets 2>/dev/null; true');
+  assert.equal(output, 'hello\n');
+  assert.equal(resultOf(await bench.build(files, { app: 'secret', vars })).reused, true);
+  const other = await bench.build(files, { app: 'secret', vars: { TOKEN: 'another-token' }, noCache: true });
+  assert.equal(other.end?.status, 'failed', 'the secret is the one that is set now');
+});

@@ -31,6 +31,7 @@ export interface BuildOptions {
   vars?: Record<string, string>;
   /** What the app's users have set: nothing, if not given. */
   settings?: Partial<BuildSettings>;
+  noCache?: boolean;
   /** Called while the build runs. */
   meanwhile?: (build: FakeBuild) => Promise<void>;
 }
@@ -181,6 +182,7 @@ async function addBuild(
     objectDirectories: [],
     buildVars: options.vars ?? {},
     settings: { buildpacks: [], stack: null, ...options.settings },
+    noCache: options.noCache ?? false,
   });
 }
 

@@ -98,7 +98,7 @@ test('another branch is kept and the pusher told what deploys; a tag and a push 
   const pushed = await fixture.git(['push', '-o', 'fast', fixture.url(), 'main:feature', 'v1.0'], project);
   assert.equal(pushed.code, 0, pushed.text);
   assert.deepEqual(remoteLines(pushed.text), [
-    ' !     Push options are not used here and were ignored.',
+    ' !     The only push option here is "no-cache"; others were ignored.',
     ' !     Pushed to "feature". Only "main" deploys: git push berth feature:main',
     ' !     Pushed the tag "v1.0". Only "main" deploys: git push berth v1.0^{commit}:main',
   ]);
@@ -107,6 +107,18 @@ test('another branch is kept and the pusher told what deploys; a tag and a push 
   const deleted = await fixture.git(['push', fixture.url(), ':feature', ':v1.0'], project);
   assert.equal(deleted.code, 0, deleted.text);
   assert.equal(await fixture.ref('refs/heads/feature'), '');
+});
+
+test('the push option "no-cache" reaches the controller, whatever stands beside it', async () => {
+  const project = await fixture.project('options');
+  const options = ['-o', 'no-cache', '-o', 'x=$(touch /tmp/never)'];
+  const pushed = await fixture.git(['push', '-f', ...options, fixture.url(), 'main'], project);
+  assert.equal(pushed.code, 0, pushed.text);
+  assert.match(pushed.text, /The only push option here is "no-cache"; others were ignored/);
+  assert.equal(fixture.controller.pushes.at(-1)?.body.noCache, true);
+  await fixture.commit(project, { 'a.txt': 'next' });
+  assert.equal((await fixture.git(['push', fixture.url(), 'main'], project)).code, 0);
+  assert.equal(fixture.controller.pushes.at(-1)?.body.noCache, false);
 });
 
 test('the deploy branch cannot be deleted but can be rewritten with --force', async () => {

@@ -127,6 +127,7 @@ async function startBuild(
     objectDirectories: build.object_directories,
     buildVars: await readVars(services, services.db, app.id, app.config_number),
     settings: build.settings,
+    noCache: build.no_cache,
     givenVars: await listGivenVars(services.db, app.id),
   };
 }

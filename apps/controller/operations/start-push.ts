@@ -79,6 +79,7 @@ async function takePush(tx: Queryable, push: StartPush): Promise<Taken | undefin
     tree: push.treeOid,
     repository: push.repository,
     objectDirectories: push.objectDirectories,
+    noCache: push.noCache ?? false,
   });
   await recordEvent(tx, {
     appId: push.appId,
