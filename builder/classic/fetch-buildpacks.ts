@@ -136,7 +136,13 @@ async function layerOfPlace(
   work: LayerWork,
   binds: readonly string[],
 ): Promise<string> {
-  const env = { KIND: reference.kind, PLACE: placeOf(reference), PIN: pin, TARGET: path };
+  const env = {
+    KIND: reference.kind,
+    PLACE: placeOf(reference),
+    PIN: pin,
+    TARGET: path,
+    OWNER: `${appUser.uid}:${appUser.gid}`,
+  };
   const exclude = leftOutPaths({ keep: '/opt', leaveOut: [] });
   return inContainer({ script: fetchScript, env, binds, onLine: () => {} }, work, async (end, container) => {
     if (end.exitCode !== 0) throw cannotFetch(reference, lastLine(end.tail));
