@@ -22,6 +22,8 @@ export class BuildpackOutput {
   failure: BuildpackFailure | undefined;
   /** Everything was done, up to the last move. */
   isBuilt = false;
+  /** The slice that lies at /app already. */
+  inPlace = '';
   /** The slices of the result that hold anything. */
   readonly slices = new Set<string>();
   /** Index of the buildpack at work, -1 before the first. */
@@ -60,7 +62,7 @@ export class BuildpackOutput {
       this.outcomes.push({ name: '', seconds: 0 });
     } else if (word === 'compiling') this.#nameIt();
     else if (word === 'end') this.#end();
-    else if (word === 'built') this.isBuilt = true;
+    else if (word === 'built') this.#built(rest);
     else if (word === 'slice') this.slices.add(rest);
     else if (word === 'lacks') this.failure = { kind: 'lacks', what: rest };
     else if (word === 'refused' || word === 'failed' || word === 'unreleased')
@@ -69,6 +71,11 @@ export class BuildpackOutput {
       this.#sent.set(word, ''); // a new text of that kind: of several the last counts
     else if (word !== 'report' || (this.#sent.get(word) ?? '').length < 64 * 1024)
       this.#sent.set(word, (this.#sent.get(word) ?? '') + rest);
+  }
+
+  #built(inPlace: string): void {
+    this.isBuilt = true;
+    this.inPlace = inPlace;
   }
 
   #nameIt(): void {

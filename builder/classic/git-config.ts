@@ -6,8 +6,8 @@ import { join } from 'node:path';
 /** Pure. The settings were checked when they were read: nothing in them needs quoting. */
 export function gitConfig(insteadOf: Readonly<Record<string, string>>): string {
   const mirrors = Object.entries(insteadOf).map(([from, to]) => `[url "${to}"]\n\tinsteadOf = ${from}\n`);
-  // Repositories in the operator's folders belong to somebody else than the build's user.
-  return `[safe]\n\tdirectory = *\n${mirrors.join('')}`;
+  // Repositories in the operator's folders belong to somebody else than the build's user. A server that sends nothing ends the fetch.
+  return `[safe]\n\tdirectory = *\n[http]\n\tlowSpeedLimit = 1000\n\tlowSpeedTime = 60\n${mirrors.join('')}`;
 }
 
 /** The binds of a container that fetches: git's settings, and the operator's folders as they are on the host. */

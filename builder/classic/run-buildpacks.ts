@@ -11,7 +11,7 @@ import { fileEntries, writeTar } from '../source/tar.ts';
 import { fixedMtime, type LayerWork } from '../steps/layer-work.ts';
 import { discardContainer } from '../steps/prepare-engine.ts';
 import { runContainer, wroteTooMuch } from '../steps/run-container.ts';
-import { stackFor } from '../steps/run-step.ts';
+import { leftOutPaths, stackFor } from '../steps/run-step.ts';
 import { BuildpackOutput } from './buildpack-output.ts';
 import type { FetchedBuildpack } from './fetch-buildpacks.ts';
 
@@ -153,12 +153,18 @@ async function keepResult(
     const options = mtime === undefined ? limits : { ...limits, mtime };
     return (await engine.makeLayer(tar, options).catch((error: unknown) => tooMuch(error, work))).diffId;
   };
-  const slices: Slice[] = [];
-  for (const name of sliceNames.filter((slice) => output.slices.has(slice))) {
-    const mtime = name === 'rest' ? Math.max(commitTime, fixedMtime) : fixedMtime;
-    slices.push({ name, diffId: await layerOf(`${outPath}/${name}/app`, mtime) });
+  const digests = new Map<string, string>();
+  const mtimeOf = (name: string) => (name === 'rest' ? Math.max(commitTime, fixedMtime) : fixedMtime);
+  const names = sliceNames.filter((name) => output.slices.has(name));
+  for (const name of names.filter((slice) => slice !== output.inPlace))
+    digests.set(name, await layerOf(`${outPath}/${name}/app`, mtimeOf(name)));
+  const cache = await layerOf('/cache');
+  if (output.slices.has(output.inPlace)) {
+    const exclude = leftOutPaths({ keep: '/app', leaveOut: [] });
+    const made = engine.commitLayer(container, { mtime: mtimeOf(output.inPlace), exclude });
+    digests.set(output.inPlace, (await made.catch((error: unknown) => tooMuch(error, work))).diffId);
   }
-  return { slices, cache: await layerOf('/cache') };
+  return { slices: names.map((name) => ({ name, diffId: digests.get(name) ?? '' })), cache };
 }
 
 function tooMuch(error: unknown, { runner }: LayerWork): never {
