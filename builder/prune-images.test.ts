@@ -11,6 +11,9 @@ function parts(active: () => number, prune: (keep: readonly string[]) => Promise
     resume: () => void calls.push('resume'),
   };
   const engine = {
+    inspectImage: async () => undefined,
+    listImages: async () => [],
+    removeImage: async () => {},
     prune: (keep: readonly string[]) => {
       calls.push(`prune ${keep.join(' ')}`);
       return prune(keep);

@@ -3,6 +3,7 @@
 import type { EngineClient } from '@berth/clients/engine-client.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import type { ControllerApi } from './controller-api.ts';
+import { dropOldStacks } from './rebase/drop-old-stacks.ts';
 
 const firstAfterMs = 10 * 60_000;
 const everyMs = 60 * 60_000;
@@ -14,7 +15,7 @@ export interface Pausable {
 }
 
 export interface PruneParts {
-  engine: Pick<EngineClient, 'prune'>;
+  engine: Pick<EngineClient, 'prune' | 'inspectImage' | 'listImages' | 'removeImage'>;
   controller: Pick<ControllerApi, 'imagesToKeep'>;
   /** What the builder itself needs for later builds, besides the releases' images. */
   ownImages: () => string[];
@@ -50,8 +51,10 @@ export async function pruneOnce({
   await worker.pause(true);
   try {
     if (activeBuilds() > 0) return false; // one began while we paused
-    const freed = await engine.prune([...(await controller.imagesToKeep()), ...ownImages()]);
-    log.info({ freed }, 'old images dropped');
+    const kept = [...(await controller.imagesToKeep()), ...ownImages()];
+    const stacks = await dropOldStacks(engine, kept);
+    const freed = await engine.prune(kept);
+    log.info({ freed, stacks }, 'old images dropped');
     return true;
   } finally {
     worker.resume();

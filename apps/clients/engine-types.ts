@@ -99,6 +99,7 @@ export interface LogOptions {
 export interface ImageDetail {
   Id: string;
   RepoTags: readonly string[] | null;
+  Created?: string;
   Architecture: string;
   Size: number;
   Config: {

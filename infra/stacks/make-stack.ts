@@ -1,12 +1,12 @@
 // Makes a stack image out of Debian's packages and hands it to the engine; nothing to do when the engine has it already.
-// `node infra/stacks/make-stack.ts --engine SOCKET --cache FOLDER [--variant run|build]`; the supervisor runs it once the engine is up,
+// `node infra/stacks/make-stack.ts --engine SOCKET [--cache FOLDER] [--variant run|build] [--update]`; the supervisor runs it once the engine is up,
 // the builder calls makeStack when a plan asks for a variant that is not there.
-import { createReadStream } from 'node:fs';
+import { createReadStream, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { EngineClient } from '@berth/clients/engine-client.ts';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
 import recipe from './debian-13/recipe.json' with { type: 'json' };
-import { stackArchives } from './stack-archive.ts';
+import { type StackArchives, stackArchives } from './stack-archive.ts';
 import { type StackVariant, stackImageConfig, stackKey } from './stack-recipe.ts';
 
 /** Where the archives lie when nobody says otherwise: shared by the platforms of a machine. */
@@ -14,18 +14,24 @@ export const stackCache = '/var/cache/berth/stacks';
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { engine: { type: 'string' }, cache: { type: 'string' }, variant: { type: 'string' } },
+    options: {
+      engine: { type: 'string' },
+      cache: { type: 'string' },
+      variant: { type: 'string' },
+      update: { type: 'boolean', default: false },
+    },
   });
   const { engine: socket, cache = stackCache, variant = 'run' } = values;
   if (!socket || (variant !== 'run' && variant !== 'build'))
     throw new AppError(
       'bad_request',
-      'usage: make-stack.ts --engine SOCKET [--cache FOLDER] [--variant run|build]',
+      'usage: make-stack.ts --engine SOCKET [--cache FOLDER] [--variant run|build] [--update]',
     );
   const begun = performance.now();
   const engine = new EngineClient(socket);
   try {
     const made = await makeStack(engine, cache, variant, {
+      isUpdate: values.update,
       onMake: (from) => {
         if (from === 'packages')
           console.log("       making the stack image from Debian's packages, once on this machine");
@@ -46,31 +52,43 @@ export async function makeStack(
   engine: EngineClient,
   cacheDir: string,
   variant: StackVariant = 'run',
-  { onMake = () => {} }: { onMake?: (from: 'archive' | 'packages') => void } = {},
+  options: { isUpdate?: boolean; onMake?: (from: 'archive' | 'packages') => void } = {},
 ): Promise<'present' | 'loaded' | 'bootstrapped'> {
+  const { isUpdate = false, onMake = () => {} } = options;
   const arch = process.arch === 'arm64' ? 'arm64' : 'amd64';
-  const { tag } = recipe[variant];
   const key = stackKey(recipe, variant, arch);
-  const present = await engine.inspectImage(tag);
-  if (present?.Config.Labels?.['berth.stack'] === key) return 'present';
+  const present = await engine.inspectImage(recipe[variant].tag);
+  if (!isUpdate && present?.Config.Labels?.['berth.stack'] === key) return 'present';
   let from: 'archive' | 'packages' = 'archive';
-  const { tar, toolsTar } = await stackArchives({ recipe, variant, arch, key }, cacheDir, () => {
+  const archives = await stackArchives({ recipe, variant, arch, key, isUpdate }, cacheDir, () => {
     from = 'packages';
     onMake(from);
   });
   if (from === 'archive') onMake(from);
-  const config = stackImageConfig(arch, key);
+  await loadStack(engine, variant, archives, { arch, key });
+  return from === 'archive' ? 'loaded' : 'bootstrapped';
+}
+
+/** Hands the archives to the engine. The run image has a second tag that names its layer, so that images on it can be told from newer ones. */
+export async function loadStack(
+  engine: EngineClient,
+  variant: StackVariant,
+  { tar, toolsTar }: StackArchives,
+  { arch, key }: { arch: string; key: string },
+): Promise<void> {
+  const { tag } = recipe[variant];
+  const config = stackImageConfig(arch, key, statSync(tar).mtime);
   const load = async (file: string) =>
     (await engine.makeLayer(createReadStream(file, { highWaterMark: 1024 * 1024 }))).diffId;
-  const layers = [await load(tar)];
-  if (toolsTar !== undefined)
-    await engine.makeImage({
-      config,
-      layers: [...layers, await load(toolsTar)],
-      tags: [recipe.run.toolsTag],
-    });
-  await engine.makeImage({ config, layers, tags: [tag] });
-  return from === 'archive' ? 'loaded' : 'bootstrapped';
+  const layer = await load(tar);
+  if (toolsTar === undefined) {
+    await engine.makeImage({ config, layers: [layer], tags: [tag] });
+    return;
+  }
+  const { toolsTag } = recipe.run;
+  await engine.makeImage({ config, layers: [layer, await load(toolsTar)], tags: [toolsTag] });
+  const version = `${tag}-${layer.slice('sha256:'.length, 'sha256:'.length + 12)}`;
+  await engine.makeImage({ config, layers: [layer], tags: [tag, version] });
 }
 
 if (import.meta.main) {

@@ -19,6 +19,8 @@ export interface WantedStack {
   arch: string;
   /** Of the recipe: part of the file's name. */
   key: string;
+  /** Made again from the mirror although it is there: Debian's updates. */
+  isUpdate?: boolean;
 }
 
 export interface StackArchives {
@@ -39,10 +41,11 @@ export async function stackArchives(
   const tar = path(variant);
   const toolsTar = variant === 'run' ? path('tools') : undefined;
   const areThere = () => existsSync(tar) && (toolsTar === undefined || existsSync(toolsTar));
-  if (areThere()) return { tar, toolsTar };
+  const isUpdate = wanted.isUpdate ?? false;
+  if (!isUpdate && areThere()) return { tar, toolsTar };
   onMake();
   await oneMaker(`${tar}.lock`, bootstrapLimitMs, async () => {
-    if (areThere()) return; // made by another platform while we waited
+    if (!isUpdate && areThere()) return; // made by another platform while we waited
     await (toolsTar === undefined ? makeWhole(wanted, tar) : makeSplit(wanted, tar, toolsTar));
   });
   return { tar, toolsTar };

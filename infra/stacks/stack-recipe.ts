@@ -106,10 +106,12 @@ export function bootstrapPlan(
   };
 }
 
-export function stackImageConfig(arch: string, key: string): ImageConfig {
+/** `created` is when the packages were fetched: a newer image of the same recipe is another one. */
+export function stackImageConfig(arch: string, key: string, created: Date): ImageConfig {
   return {
     architecture: arch,
     os: 'linux',
+    created: created.toISOString(),
     config: {
       Env: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8'],
       Cmd: ['/bin/bash'],
