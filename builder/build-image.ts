@@ -76,7 +76,7 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
 /** What the manifest sets is environment of the build too, as if it had been set before: a framework may want its secret at build time. */
 function takeVars(current: CurrentBuild, manifest: AppManifest): void {
   const { build } = current;
-  current.newVars ??= newVars(manifest, build.buildVars, build.givenVars ?? []);
+  current.newVars ??= newVars(manifest, build.buildVars, build.unsetVars ?? []);
   const generated = Object.entries(current.newVars).filter(([name]) => manifest.vars[name]?.generate);
   if (generated.length > 0) current.log.alsoMask(Object.fromEntries(generated));
   build.buildVars = { ...manifest.env, ...current.newVars, ...build.buildVars };

@@ -139,10 +139,8 @@ export const StartedBuild = Type.Object({
   buildVars: Type.Record(Type.String(), Type.String(), { description: 'the config vars: secret' }),
   settings: BuildSettings,
   noCache: Type.Optional(Type.Boolean({ description: 'take nothing of the app that was made earlier' })),
-  givenVars: Type.Optional(
-    Type.Array(Type.String(), {
-      description: 'config vars that the manifest of an earlier push has set: never set again',
-    }),
+  unsetVars: Type.Optional(
+    Type.Array(Type.String(), { description: 'config vars that a user has unset: no manifest sets them' }),
   ),
 });
 export type StartedBuild = Static<typeof StartedBuild>;

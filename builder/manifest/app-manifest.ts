@@ -49,7 +49,7 @@ export interface RequestedVar {
   description?: string;
   /** A push without it is refused. */
   required: boolean;
-  /** Set once, when the app does not have it yet. */
+  /** Set when the app does not have it. */
   value?: string;
   generate?: boolean;
 }

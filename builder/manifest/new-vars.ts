@@ -7,18 +7,18 @@ import type { AppManifest } from './app-manifest.ts';
 /** As many characters as Heroku's generator gives. */
 const secretBytes = 32;
 
-/** Each var is set once: one that the app has, or that an earlier push has set and a user has removed, is left alone. */
+/** What the app has is left alone, and what a user has unset stays unset. */
 export function newVars(
   manifest: Pick<AppManifest, 'vars'>,
   present: Readonly<Record<string, string>>,
-  given: readonly string[],
+  unset: readonly string[],
 ): Record<string, string> {
   const fresh: [string, string][] = [];
   const missing: [string, string | undefined][] = [];
   for (const [name, asked] of Object.entries(manifest.vars)) {
     if (Object.hasOwn(present, name)) continue;
     if (asked.value !== undefined || asked.generate) {
-      if (!given.includes(name)) fresh.push([name, asked.value ?? randomBytes(secretBytes).toString('hex')]);
+      if (!unset.includes(name)) fresh.push([name, asked.value ?? randomBytes(secretBytes).toString('hex')]);
       else if (asked.required) missing.push([name, asked.description]);
     } else if (asked.required) missing.push([name, asked.description]);
   }

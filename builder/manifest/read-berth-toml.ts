@@ -29,6 +29,8 @@ const maxGraceSeconds = 600;
 const maxProbeSeconds = 60;
 const maxStopSeconds = 3600;
 const maxReleaseSeconds = 3600;
+/** Linux gives a process no environment string beyond 128 KiB. */
+const maxValueLength = 32 * 1024;
 const minMemoryMb = 16;
 const maxMemoryMb = 1_048_576;
 
@@ -155,6 +157,12 @@ function readVar(name: string, line: number, value: Located, parts: BerthTomlPar
       name === 'PORT' ? 'write "port = 8080" in [processes.web]' : 'choose another name',
     );
   if (value.kind === 'value') {
+    if (String(value.value).length > maxValueLength)
+      throw problemAt(
+        berthTomlName,
+        line,
+        `the value of "${name}" is longer than ${maxValueLength} characters`,
+      );
     parts.env[name] = String(value.value);
     return;
   }

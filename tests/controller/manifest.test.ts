@@ -52,7 +52,7 @@ async function pushAll(appId: string, commit: string, { manifest = {}, processTy
   const following = follow(controller.internal, `/internal/pushes/${made.pushId}/output`);
   const { rows } = await db.query<{ id: string }>('SELECT id FROM builds WHERE push_id = $1', [made.pushId]);
   const buildId = rows[0]?.id ?? '';
-  const started = await controller.internal.call<{ epoch: number; givenVars: string[] }>(
+  const started = await controller.internal.call<{ epoch: number; unsetVars: string[] }>(
     'POST',
     `/internal/builds/${buildId}/start`,
     { body: { worker: 'test' } },
@@ -70,7 +70,7 @@ async function pushAll(appId: string, commit: string, { manifest = {}, processTy
   await deploy(controller.internal, appId, epoch, 'succeeded');
   const { texts } = await following;
   await controller.internal.call('POST', `/internal/pushes/${made.pushId}/landed`, { body: { ok: true } });
-  return { given: started.givenVars, texts };
+  return { unset: started.unsetVars, texts };
 }
 
 const formation = async (name: string) =>
@@ -103,12 +103,12 @@ test('formation and sizes are for process types that appear; what a user has sca
   assert.deepEqual(await formation('formed'), [['late', 4, 512], first[0], first[1], ['worker', 0, 512]]);
 });
 
-test("config vars of a manifest are set once, with the release that brings them; a user's count before and after", async () => {
+test('config vars of a manifest are set with the release that brings them; what a user sets and unsets counts before and after', async () => {
   const appId = await newApp('given');
   await controller.api().call('PATCH', '/v1/apps/given/config', { body: { vars: { MODE: 'mine' } } });
   const newVars = { SECRET: 'generated', MODE: 'theirs', COLOR: 'blue' };
-  const { given } = await pushAll(appId, oid('1'), { newVars });
-  assert.deepEqual(given, []);
+  const { unset } = await pushAll(appId, oid('1'), { newVars });
+  assert.deepEqual(unset, []);
   assert.deepEqual(await vars('given'), { MODE: 'mine', SECRET: 'generated', COLOR: 'blue' });
   const { rows } = await db.query<{ n: number }>(
     'SELECT r.config_number AS n FROM releases r JOIN apps a ON a.current_release_id = r.id WHERE a.id = $1',
@@ -118,13 +118,24 @@ test("config vars of a manifest are set once, with the release that brings them;
   await controller.api().call('PATCH', '/v1/apps/given/config', { body: { vars: { COLOR: null } } });
   await deploy(controller.internal, appId, epoch, 'succeeded');
   const again = await pushAll(appId, oid('2'), { newVars: { COLOR: 'red', SECRET: 'other' } });
-  assert.deepEqual(again.given, ['COLOR', 'SECRET']);
+  assert.deepEqual(again.unset, ['COLOR']);
   assert.deepEqual(await vars('given'), { MODE: 'mine', SECRET: 'generated' });
   const stored = await db.query<{ text: string }>("SELECT coalesce(result::text, '') AS text FROM builds");
   assert.ok(
     stored.rows.every(({ text }) => !text.includes('generated')),
     'no build keeps a value in the clear',
   );
+});
+
+test('a rollback to before a var was given does not keep it from being given again', async () => {
+  const appId = await newApp('rolled');
+  await pushAll(appId, oid('1'), {});
+  await pushAll(appId, oid('2'), { newVars: { SECRET: 'first' } });
+  await controller.api().call('POST', '/v1/apps/rolled/rollback', { body: { to: 1 } });
+  await deploy(controller.internal, appId, epoch, 'succeeded');
+  assert.deepEqual(await vars('rolled'), {});
+  await pushAll(appId, oid('3'), { newVars: { SECRET: 'second' } });
+  assert.deepEqual(await vars('rolled'), { SECRET: 'second' });
 });
 
 test('a postdeploy script runs once, after the first deployment; the other after each push', async () => {

@@ -9,7 +9,7 @@ import type {
   StartedBuild,
 } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
-import { appById, listGivenVars } from '@berth/store/queries/apps.ts';
+import { appById, listUnsetVars } from '@berth/store/queries/apps.ts';
 import { buildById, buildByKey, markDurable, requeueBuilds, takeBuild } from '@berth/store/queries/builds.ts';
 import { imagesToKeep } from '@berth/store/queries/releases.ts';
 import type { Static, TSchema } from '@sinclair/typebox';
@@ -128,6 +128,6 @@ async function startBuild(
     buildVars: await readVars(services, services.db, app.id, app.config_number),
     settings: build.settings,
     noCache: build.no_cache,
-    givenVars: await listGivenVars(services.db, app.id),
+    unsetVars: await listUnsetVars(services.db, app.id),
   };
 }

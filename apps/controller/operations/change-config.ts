@@ -2,7 +2,7 @@
 import { configKeyPattern, reservedConfigKeys } from '@berth/contract/names.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Queryable } from '@berth/store/database.ts';
-import { lockApp, takeNumber } from '@berth/store/queries/apps.ts';
+import { changeUnsetVars, lockApp, takeNumber } from '@berth/store/queries/apps.ts';
 import { insertConfigVersion, sealedConfig } from '@berth/store/queries/config-versions.ts';
 import { recordEvent } from '@berth/store/queries/events.ts';
 import { newestUsableRelease } from '@berth/store/queries/releases.ts';
@@ -34,6 +34,10 @@ export async function changeConfig(
     const touched = applyChange(vars, change);
     if (touched.length === 0) return { version: app.config_number, release: null };
     checkSize(app.name, vars);
+    await changeUnsetVars(tx, appId, {
+      unset: touched.filter((key) => change[key] === null),
+      set: touched.filter((key) => change[key] !== null),
+    });
     const number = await takeNumber(tx, appId, 'next_config');
     await insertConfigVersion(tx, appId, number, user.id, services.sealer.seal(appId, vars));
     await recordEvent(tx, {

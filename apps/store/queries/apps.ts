@@ -159,16 +159,21 @@ export async function addFormationRows(
   );
 }
 
-/** Config vars that a manifest has set; it never sets them again. */
-export async function listGivenVars(db: Queryable, appId: string): Promise<string[]> {
-  const row = await first<{ given_vars: string[] }>(db, 'SELECT given_vars FROM apps WHERE id = $1', [appId]);
-  return row?.given_vars ?? [];
+/** Config vars that a user has unset: no manifest sets them. */
+export async function listUnsetVars(db: Queryable, appId: string): Promise<string[]> {
+  const row = await first<{ unset_vars: string[] }>(db, 'SELECT unset_vars FROM apps WHERE id = $1', [appId]);
+  return row?.unset_vars ?? [];
 }
 
-export async function addGivenVars(tx: Queryable, appId: string, names: readonly string[]): Promise<void> {
+export async function changeUnsetVars(
+  tx: Queryable,
+  appId: string,
+  change: { unset: readonly string[]; set: readonly string[] },
+): Promise<void> {
   await tx.query(
-    `UPDATE apps SET given_vars = ARRAY(SELECT DISTINCT unnest(given_vars || $2::text[]) ORDER BY 1) WHERE id = $1`,
-    [appId, names],
+    `UPDATE apps SET unset_vars = ARRAY(
+       SELECT unnest(unset_vars || $2::text[]) EXCEPT SELECT unnest($3::text[]) ORDER BY 1) WHERE id = $1`,
+    [appId, change.unset, change.set],
   );
 }
 
