@@ -151,3 +151,34 @@ test("a static site after Node runs on the app's own Node", () => {
   );
   assert.deepEqual((layers.at(-1) as RunLayer).on, ['node-runtime', 'source', 'node-output']);
 });
+
+test('parts of one Node at one prefix stay apart; of another Node there, the first stays', () => {
+  const part = (id: string, what: 'node' | 'npm'): PlannedLayer => ({
+    kind: 'seed',
+    id,
+    inImage: true,
+    part: what,
+    prefix: '/opt/berth/node',
+  });
+  const app = plan('node', [part('runtime', 'node'), part('npm', 'npm'), source()]);
+  const needs = { when: () => true, on: ['runtime', 'npm'], env: {} };
+  const site = plan('site', [
+    part('runtime', 'node'),
+    part('npm', 'npm'),
+    source(),
+    run('pages', ['runtime', 'source'], { after: ['npm'], withCompilers: needs }),
+  ]);
+  const { layers } = composePlans([
+    { name: 'node', plan: app },
+    { name: 'static', plan: site },
+  ]);
+  assert.deepEqual(
+    layers.map(({ id }) => id),
+    ['node-runtime', 'node-npm', 'source', 'static-pages'],
+  );
+  const pages = layers.at(-1) as RunLayer;
+  assert.deepEqual(
+    [pages.on, pages.after, pages.withCompilers?.on],
+    [['node-runtime', 'node-npm', 'source'], ['node-npm'], ['node-runtime', 'node-npm']],
+  );
+});

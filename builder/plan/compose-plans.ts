@@ -1,7 +1,7 @@
 // Several languages in one app: their plans, in the order of the list, become one. Pure; called by build-with-drivers.ts.
 // The source is shared; what a later language runs on the source also stands on what the earlier ones put into the image, as Heroku's
 // buildpacks see each other's tools; the last one says how the app starts.
-import type { BuildPlan, PlannedLayer, RunLayer, SeedLayer } from './plan.ts';
+import type { BuildPlan, PlannedLayer, RunLayer } from './plan.ts';
 
 export interface NamedPlan {
   /** The driver's name: prefix of its layers. */
@@ -42,48 +42,45 @@ function rename(name: string, plan: BuildPlan): BuildPlan {
   const layers = plan.layers.map((layer): PlannedLayer => {
     const id = renamed(layer.id);
     if (layer.kind !== 'run') return { ...layer, id };
-    return {
-      ...layer,
-      id,
-      step: `${name} ${layer.step}`,
-      on: layer.on.map(renamed),
-      ...(layer.after ? { after: layer.after.map(renamed) } : {}),
-      ...(layer.withCompilers
-        ? { withCompilers: { ...layer.withCompilers, on: layer.withCompilers.on.map(renamed) } }
-        : {}),
-    };
+    return pointed({ ...layer, id, step: `${name} ${layer.step}` }, renamed);
   });
   return { ...plan, layers };
 }
 
-/** The platform's Node at a prefix where an earlier language has put something is that language's Node: it is not put there again. */
+/** The platform's Node at a prefix where an earlier language has put a Node is not put there again: the earlier one may be another version. */
 function sharedSeeds(parts: readonly NamedPlan[]): NamedPlan[] {
-  const holders = new Map<string, string>();
+  const holders: { prefix: string; part: string; id: string }[] = [];
   const replaced = new Map<string, string>();
+  const instead = (id: string) => replaced.get(id) ?? id;
   return parts.map(({ name, plan }) => {
     const layers = plan.layers.filter((layer) => {
-      const prefix = prefixOf(layer);
-      if (prefix === undefined) return true;
-      const holder = holders.get(prefix);
-      if (holder === undefined || layer.kind !== 'seed') {
-        if (holder === undefined) holders.set(prefix, layer.id);
-        return true;
-      }
-      replaced.set(layer.id, holder);
-      return false;
+      if (layer.kind !== 'seed' || !layer.inImage) return true;
+      const holder = holders.find(
+        ({ prefix, part }) => prefix === layer.prefix && (part === layer.part || part === 'any'),
+      );
+      if (holder) replaced.set(layer.id, holder.id);
+      return holder === undefined;
     });
-    const instead = (id: string) => replaced.get(id) ?? id;
-    const pointed = layers.map((layer) =>
-      layer.kind === 'run' ? { ...layer, on: unique(layer.on.map(instead)) } : layer,
-    );
-    return { name, plan: { ...plan, layers: pointed } };
+    for (const layer of layers) {
+      if (!layer.inImage) continue;
+      if (layer.kind === 'seed') holders.push({ prefix: layer.prefix, part: layer.part, id: layer.id });
+      if (layer.kind === 'run' && layer.scope === 'platform' && layer.keep !== '/')
+        holders.push({ prefix: layer.keep, part: 'any', id: layer.id });
+    }
+    return { name, plan: { ...plan, layers: layers.map((layer) => pointed(layer, instead)) } };
   });
 }
 
-function prefixOf(layer: PlannedLayer): string | undefined {
-  if (!layer.inImage) return undefined;
-  if (layer.kind === 'seed') return (layer satisfies SeedLayer).prefix;
-  return layer.kind === 'run' && layer.scope === 'platform' && layer.keep !== '/' ? layer.keep : undefined;
+/** The same layer with other ids in what it refers to. */
+function pointed(layer: PlannedLayer, to: (id: string) => string): PlannedLayer {
+  if (layer.kind !== 'run') return layer;
+  const { on, after, withCompilers } = layer;
+  return {
+    ...layer,
+    on: unique(on.map(to)),
+    ...(after ? { after: unique(after.map(to)) } : {}),
+    ...(withCompilers ? { withCompilers: { ...withCompilers, on: unique(withCompilers.on.map(to)) } } : {}),
+  };
 }
 
 /** What lies below the source of any plan, the source without what any of them leaves out, what lies above it. */
