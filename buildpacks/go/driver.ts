@@ -33,7 +33,7 @@ async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> 
     ...(facts.needsModules && !facts.hasSums
       ? ['go.sum is not in the commit: run "go mod tidy" and commit it, so that modules are checked']
       : []),
-    ...(defaults['web'] === undefined && !tree.has('Procfile')
+    ...(defaults['web'] === undefined && !tree.has('Procfile') && !context.isPart
       ? [
           `no command is named "web", "server" or "${facts.appName}": name the web process in a Procfile ("web: bin/${commands[0]?.name}")`,
         ]

@@ -113,6 +113,34 @@ test('a value is linked in by the config vars that name it', async () => {
   assert.equal((await bench.runIn(resultOf(build).image, 'linked')).output, 'v1 of today\n');
 });
 
+test('a Go app with a front end of Node.js embeds what the front end became', async () => {
+  const files = {
+    '.buildpacks': 'heroku/nodejs\nheroku/go\n',
+    'package.json': '{"name":"front","version":"1.0.0","scripts":{"build":"node build.js"}}',
+    'build.js':
+      "const fs = require('node:fs'); fs.mkdirSync('dist'); fs.writeFileSync('dist/page.txt', 'from the front end');\n",
+    'go.mod': 'module example.com/both\n\ngo 1.26\n',
+    'main.go': `package main
+
+import (
+	"embed"
+	"net/http"
+	"os"
+)
+
+//go:embed dist
+var site embed.FS
+
+func main() { http.ListenAndServe(":"+os.Getenv("PORT"), http.FileServerFS(site)) }
+`,
+  };
+  const build = await bench.build(files, { app: 'both' });
+  assert.deepEqual(resultOf(build).processTypes, { web: 'bin/both' });
+  const served = await bench.serve(build);
+  assert.equal((await served.get('/dist/page.txt')).body, 'from the front end');
+  await served.stop();
+});
+
 test('code in C is compiled with the compilers of the build stack', async () => {
   const files = {
     'go.mod': 'module example.com/withc\n\ngo 1.26\n',
