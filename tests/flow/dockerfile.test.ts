@@ -1,6 +1,7 @@
 // An app with a Dockerfile: pushed, built by the engine, run as its author made it.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import type { Build } from '@berth/contract/build.ts';
 import { makeApp, type TestApp } from '../helpers/app.ts';
 import { startPlatform, type TestPlatform } from '../helpers/platform.ts';
 
@@ -99,4 +100,30 @@ test('processes of a Procfile run in the image', async () => {
   assert.equal(pushed.exitCode, 0, pushed.output);
   const answer = await app.until(({ body }) => body.includes('procfile'));
   assert.equal(answer.body, 'built env 8123 1000 procfile hello');
+});
+
+test('a buildpack that is set wins from the next push on, and the build tells why and of what it is', async () => {
+  const set = await app.berth('buildpacks:set', 'static');
+  assert.equal(set.exitCode, 0, set.stderr);
+  assert.match(set.stdout, /1\. static\nThis takes effect with the next push/);
+  await app.commit({ 'index.html': '<h1>a page</h1>', Procfile: '' });
+  const pushed = await app.push();
+  assert.equal(pushed.exitCode, 0, pushed.output);
+  assert.match(pushed.output, /-----> Static site detected \(set on the app\)/);
+  assert.match((await app.until(({ body }) => body.includes('page'))).body, /a page/);
+  await app.commit({ 'more.html': '' });
+  const anew = await app.push(['-o', 'no-cache', 'main']);
+  assert.equal(anew.exitCode, 0, anew.output);
+  assert.match(anew.output, /-----> Building without caches/);
+  const build = await app.json<Build>('builds:info');
+  assert.deepEqual(
+    [build.detected?.why, build.noCache, build.trigger, build.settings.buildpacks, build.status],
+    ['set on the app', true, 'push', ['static'], 'succeeded'],
+  );
+  assert.ok(build.release !== null && build.startedAt !== null);
+  const names = build.layers.map(({ name }) => name);
+  assert.ok(names.includes('source') && names.includes('runtime'), names.join());
+  assert.ok(build.layers.every(({ sizeBytes }) => sizeBytes > 0));
+  const refused = await app.berth('buildpacks:set', 'statc');
+  assert.deepEqual([refused.exitCode, /did you mean "static"\?/.test(refused.stderr)], [2, true]);
 });
