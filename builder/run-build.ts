@@ -5,6 +5,7 @@ import { retry } from '@berth/kit/backoff.ts';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
 import { buildImage } from './build-image.ts';
 import type { CurrentBuild, Workshop } from './current-build.ts';
+import { rebaseBuild } from './rebase/rebase-build.ts';
 import { BuildLog } from './report/build-log.ts';
 import { secretMasker } from './report/mask-secrets.ts';
 import { removeBuildContainers } from './steps/prepare-engine.ts';
@@ -26,7 +27,9 @@ export async function runBuild(shop: Workshop, buildId: string): Promise<void> {
   const timer = setTimeout(() => current.abort.abort(tookTooLong(shop)), shop.config.limits.timeMs);
   const begun = performance.now();
   try {
-    const result = await withEngineRestarts(shop, current, () => buildImage(shop, current));
+    const result = await withEngineRestarts(shop, current, () =>
+      build.rebase ? rebaseBuild(shop, current) : buildImage(shop, current),
+    );
     signal.throwIfAborted();
     const newVars = current.newVars ?? {};
     await report(shop, current, {

@@ -37,6 +37,7 @@ export const commandTable: ReadonlyMap<string, Loader> = new Map<string, Loader>
   ['buildpacks:clear', async () => (await import('./commands/buildpacks.ts')).buildpacksClear],
   ['stack', async () => (await import('./commands/stack.ts')).stack],
   ['stack:set', async () => (await import('./commands/stack.ts')).stackSet],
+  ['stack:rebase', async () => (await import('./commands/stack.ts')).stackRebase],
   ['open', async () => (await import('./commands/apps.ts')).open],
   ['status', async () => (await import('./commands/status.ts')).status],
   ['schema', async () => (await import('./commands/schema.ts')).schema],

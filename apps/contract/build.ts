@@ -122,6 +122,24 @@ export interface BuildJob {
   buildId: string;
 }
 
+export const BuildResult = Type.Object({
+  key: Type.String({ description: 'digest of tree id and build configuration' }),
+  image: ImageId,
+  language: Type.String(),
+  processTypes: ProcessTypes,
+  port: Type.Integer({ description: 'the port a web process is told in PORT' }),
+  user: Type.String({ description: 'the user that processes run as; "" is what the image says' }),
+  reused: Type.Boolean(),
+  steps: Type.Array(BuildStep),
+  warnings: Type.Array(Type.String()),
+  detected: Detected,
+  details: Type.Array(Type.String(), { description: 'what was chosen: "Node.js 24.21.0 (engines.node)"' }),
+  layers: Type.Array(BuildLayer),
+  manifest: Type.Optional(ReleaseManifest),
+  rebasedOnto: Type.Optional(Type.String({ description: 'the stack that a rebase put the image on' })),
+});
+export type BuildResult = Static<typeof BuildResult>;
+
 /** `POST /internal/builds/:id/start`: the builder takes the build; the answer is all it needs. A finished build answers 409 `conflict`. */
 export const StartBuild = Type.Object({ worker: Type.String() });
 export const StartedBuild = Type.Object({
@@ -138,6 +156,12 @@ export const StartedBuild = Type.Object({
   objectDirectories: Type.Array(Type.String(), { description: 'quarantined objects to read beside it' }),
   buildVars: Type.Record(Type.String(), Type.String(), { description: 'the config vars: secret' }),
   settings: BuildSettings,
+  rebase: Type.Optional(
+    Type.Object(
+      { result: BuildResult },
+      { description: 'only its image gets another stack; no tree is built' },
+    ),
+  ),
   noCache: Type.Optional(Type.Boolean({ description: 'take nothing of the app that was made earlier' })),
   unsetVars: Type.Optional(
     Type.Array(Type.String(), { description: 'config vars that a user has unset: no manifest sets them' }),
@@ -151,23 +175,6 @@ export const BuildOutputAnswer = Type.Object({ canceled: Type.Boolean() });
 
 /** `GET /internal/builds/by-key?app=&key=`: the newest successful build of the app with this key, or 404. */
 export const KnownBuild = Type.Object({ number: Type.Integer(), result: Type.Unknown() });
-
-export const BuildResult = Type.Object({
-  key: Type.String({ description: 'digest of tree id and build configuration' }),
-  image: ImageId,
-  language: Type.String(),
-  processTypes: ProcessTypes,
-  port: Type.Integer({ description: 'the port a web process is told in PORT' }),
-  user: Type.String({ description: 'the user that processes run as; "" is what the image says' }),
-  reused: Type.Boolean(),
-  steps: Type.Array(BuildStep),
-  warnings: Type.Array(Type.String()),
-  detected: Detected,
-  details: Type.Array(Type.String(), { description: 'what was chosen: "Node.js 24.21.0 (engines.node)"' }),
-  layers: Type.Array(BuildLayer),
-  manifest: Type.Optional(ReleaseManifest),
-});
-export type BuildResult = Static<typeof BuildResult>;
 
 /** Config vars that the manifest gives a value, or that the builder has generated: set unless the app has them. Secret: no row keeps them in the clear. */
 export const NewVars = Type.Record(Type.String(), Type.String());

@@ -7,7 +7,9 @@ import { baseImageConfig } from '@berth/builder/image.ts';
 import { dropOldStacks } from '@berth/builder/rebase/drop-old-stacks.ts';
 import { rebaseImage } from '@berth/builder/rebase/rebase-image.ts';
 import { stackVersions } from '@berth/builder/rebase/stack-versions.ts';
+import { runBuild } from '@berth/builder/run-build.ts';
 import { fileEntries, writeTar } from '@berth/builder/source/tar.ts';
+import type { BuildResult } from '@berth/contract/build.ts';
 import recipe from '@berth/infra/stacks/debian-13/recipe.json' with { type: 'json' };
 import { loadStack, stackCache } from '@berth/infra/stacks/make-stack.ts';
 import { stackArchives } from '@berth/infra/stacks/stack-archive.ts';
@@ -18,6 +20,7 @@ import { openWorkbench, type Workbench } from './workbench.ts';
 let bench: Workbench;
 let image: string;
 let changed: string;
+let result: BuildResult;
 
 before(async () => {
   bench = await openWorkbench({}, { name: 'bbreb' });
@@ -26,7 +29,8 @@ before(async () => {
     's.js': 'console.log("hello")',
   });
   assert.equal(build.end?.status, 'succeeded', build.output);
-  image = build.end.result.image;
+  result = build.end.result;
+  image = result.image;
   changed = await withFile(image, 'var/lib/dpkg/status', 'Package: another\n');
   await loadNewerStack();
 });
@@ -70,6 +74,25 @@ test('an image gets the newer stack below its own layers and keeps its config', 
   assert.deepEqual(now?.RootFS.Layers, [rebased.onto.layer, ...(old?.RootFS.Layers.slice(1) ?? [])]);
   const { output } = await bench.runIn(rebased.image, 'cat /etc/updated; cd /app; node s.js');
   assert.equal(output, 'yes\nhello\n');
+});
+
+test('a build of the kind rebase reports the image on its new stack, and fails clearly when it stands there already', async () => {
+  const rebase = async (of: BuildResult, app: string) => {
+    const build = await bench.prepare({ x: '' }, { app });
+    Object.assign(build.started, { rebase: { result: of } });
+    await runBuild(bench.shop, build.started.id);
+    return build;
+  };
+  const build = await rebase(result, 'first');
+  assert.equal(build.end?.status, 'succeeded', build.output);
+  const { image: rebased, onto } = await rebaseImage(bench.engine, image);
+  assert.equal(build.end.result.image, rebased);
+  assert.equal(build.end.result.rebasedOnto, onto.tag);
+  assert.equal(build.end.result.layers[0]?.diffId, onto.layer);
+  assert.deepEqual(build.end.result.processTypes, result.processTypes);
+  const again = await rebase(build.end.result, 'second');
+  assert.equal(again.end?.status, 'failed');
+  assert.match(again.end.error, /stands on the newest stack already/);
 });
 
 test('an image that stands on the newest stack stays as it is', async () => {

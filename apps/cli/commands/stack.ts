@@ -1,6 +1,11 @@
-// stack, stack:set: what an app is built on. A change takes effect with the next push.
-import type { Stack } from '@berth/contract/build.ts';
+// stack, stack:set, stack:rebase: what an app is built on. A change takes effect with the next push; a rebase at once.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Build, Stack } from '@berth/contract/build.ts';
+import { AppError } from '@berth/kit/errors.ts';
 import { appOptions, type Command, flag, type Input, jsonOption } from '../command.ts';
+
+/** It takes a moment once a builder is free; builds of other apps may be before it. */
+const rebaseLimitMs = 10 * 60_000;
 
 async function path(input: Input): Promise<string> {
   return `/v1/apps/${encodeURIComponent(await input.app())}/stack`;
@@ -44,5 +49,35 @@ export const stackSet: Command = {
     input.output.line(`${app} is built on ${set.stack ?? `${set.default} (default)`}`);
     input.output.line('This takes effect with the next push: git push berth main');
     return 0;
+  },
+};
+
+export const stackRebase: Command = {
+  summary: "put the current release's image onto the newest stack: a new release, without a build",
+  usage: '[-a APP] [--json]',
+  example: 'berth stack:rebase',
+  options: { ...appOptions, ...jsonOption },
+  positionals: [0, 0],
+  run: async (input) => {
+    const api = await input.api();
+    const app = await input.app();
+    const path = `/v1/apps/${encodeURIComponent(app)}`;
+    const { number } = await api.call<Build>('POST', `${path}/rebase`);
+    const deadline = performance.now() + rebaseLimitMs;
+    for (;;) {
+      const build = await api.get<Build>(`${path}/builds/${number}`);
+      if (build.status === 'succeeded') {
+        if (flag(input, 'json')) input.output.json(build);
+        else input.output.line(`${app}: v${build.release} is being deployed (berth ps shows it)`);
+        return 0;
+      }
+      if (build.status !== 'pending' && build.status !== 'running')
+        throw new AppError('build_failed', build.error ?? `the rebase was ${build.status}`);
+      if (performance.now() > deadline)
+        throw new AppError('timeout', `the rebase waits for other builds`, {
+          hint: `berth builds:info ${number} -a ${app}`,
+        });
+      await sleep(200);
+    }
   },
 };

@@ -10,8 +10,15 @@ import type {
 } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { appById, listUnsetVars } from '@berth/store/queries/apps.ts';
-import { buildById, buildByKey, markDurable, requeueBuilds, takeBuild } from '@berth/store/queries/builds.ts';
-import { imagesToKeep } from '@berth/store/queries/releases.ts';
+import {
+  type BuildRow,
+  buildById,
+  buildByKey,
+  markDurable,
+  requeueBuilds,
+  takeBuild,
+} from '@berth/store/queries/builds.ts';
+import { imagesToKeep, releaseById } from '@berth/store/queries/releases.ts';
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { readVars } from '../operations/change-config.ts';
@@ -127,7 +134,21 @@ async function startBuild(
     objectDirectories: build.object_directories,
     buildVars: await readVars(services, services.db, app.id, app.config_number),
     settings: build.settings,
+    ...(await rebaseOf(services, build, app.current_release_id)),
     noCache: build.no_cache,
     unsetVars: await listUnsetVars(services.db, app.id),
   };
+}
+
+/** What the current release was made of, for a build that only gives it another stack. */
+async function rebaseOf(
+  services: Services,
+  build: BuildRow,
+  releaseId: string | null,
+): Promise<Pick<Static<typeof StartedBuild>, 'rebase'>> {
+  if (build.trigger !== 'rebase') return {};
+  const release = releaseId === null ? undefined : await releaseById(services.db, releaseId);
+  const built = release && (await buildById(services.db, release.build_id));
+  if (!built?.result) throw new AppError('conflict', 'the app has no release to rebase any more');
+  return { rebase: { result: built.result } };
 }

@@ -57,7 +57,9 @@ function releaseBuild(
     port: result.port,
     runUser: result.user,
     ...(result.manifest ? { manifest: result.manifest } : {}),
-    description: `push ${build.commit_oid.slice(0, 7)}`,
+    description: result.rebasedOnto
+      ? `rebase onto ${result.rebasedOnto}`
+      : `push ${build.commit_oid.slice(0, 7)}`,
     ...(build.push_id ? { outputId: build.push_id } : {}),
   });
 }

@@ -8,6 +8,7 @@ import { type Static, Type } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { cancelBuild } from '../operations/cancel-build.ts';
 import { pushOutcome, releaseOutcome } from '../operations/push-outcome.ts';
+import { rebaseApp } from '../operations/rebase-app.ts';
 import { rollBack } from '../operations/roll-back.ts';
 import { sendGenerated } from '../send-lines.ts';
 import type { Services } from '../services.ts';
@@ -111,6 +112,20 @@ function buildEndpoints(server: FastifyInstance, services: Services, forApp: For
     async (request) => {
       const app = await forApp(request);
       return { builds: (await listBuilds(db, app.id, request.query.limit)).map(showBuild) };
+    },
+  );
+  server.post(
+    '/v1/apps/:app/rebase',
+    {
+      schema: {
+        summary: "Put the current release's image onto the newest stack: a new release, without a build",
+        params: appParams,
+        response: { 202: Build },
+      },
+    },
+    async (request, reply) => {
+      const app = await forApp(request);
+      return reply.code(202).send(showBuild(await rebaseApp(services, request.user, app.id)));
     },
   );
   server.get(

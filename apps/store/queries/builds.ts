@@ -47,7 +47,8 @@ type Row = BuildRow & Record<string, unknown>;
 export interface NewBuild {
   appId: string;
   number: number;
-  pushId: string;
+  /** null: no push made it. */
+  pushId: string | null;
   userId: string;
   commit: string;
   tree: string;

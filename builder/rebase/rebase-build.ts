@@ -1,0 +1,29 @@
+// A build of the kind `rebase`: the current release's image on the newest stack, everything else of its build as it was. Called by run-build.ts.
+// Starts no container and reads no source.
+import type { BuildResult } from '@berth/contract/build.ts';
+import { AppError } from '@berth/kit/errors.ts';
+import type { CurrentBuild, Workshop } from '../current-build.ts';
+import { digest } from '../keys.ts';
+import { rebaseImage } from './rebase-image.ts';
+
+export async function rebaseBuild(shop: Workshop, { build, log }: CurrentBuild): Promise<BuildResult> {
+  if (!build.rebase) throw new AppError('internal', 'the build is no rebase');
+  const { result } = build.rebase;
+  const { image, from, onto } = await rebaseImage(shop.engine, result.image);
+  if (from.tag === onto.tag)
+    throw new AppError('build_failed', `the image stands on the newest stack already ("${onto.tag}")`);
+  log.step(`Rebased from ${from.tag} onto ${onto.tag}`);
+  return {
+    ...result,
+    // No key of a tree: the next push of the same tree makes what it has to.
+    key: digest(['rebase', image]),
+    image,
+    layers: result.layers.map((layer) =>
+      layer.diffId === from.layer ? { ...layer, diffId: onto.layer } : layer,
+    ),
+    reused: false,
+    steps: [],
+    warnings: [],
+    rebasedOnto: onto.tag,
+  };
+}
