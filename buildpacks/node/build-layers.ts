@@ -3,7 +3,7 @@
 import type { PlannedLayer, RunLayer } from '@berth/builder/plan/plan.ts';
 import { buildCaches, buildScratch, buildScript, withCaches } from './build-script.ts';
 import { explainInstall } from './explain.ts';
-import { type Facts, mayCompile, type Part } from './facts.ts';
+import { type Facts, mayCompile, type Part, tellsNeed } from './facts.ts';
 import { lifecycleScripts } from './lifecycle.ts';
 import type { ManagerKind } from './package-manager.ts';
 import { binFolders, gypSettings, quietNpm, toolLayers } from './runtime-layers.ts';
@@ -41,6 +41,8 @@ export function buildLayers(facts: Facts, part: Part, source: PlannedLayer, need
 function appStep(facts: Facts, part: Part, id: string): RunLayer {
   const { manager } = facts;
   const compiles = mayCompile(facts);
+  const later = compiles && tellsNeed(facts);
+  const withCompilers = { when: asksForCompilers, on: ['headers'], env: gypSettings(facts) };
   return {
     kind: 'run',
     id,
@@ -52,13 +54,14 @@ function appStep(facts: Facts, part: Part, id: string): RunLayer {
     key: [manager.kind],
     scope: 'app',
     files: [],
-    stack: compiles ? 'build' : 'run',
+    stack: compiles && !later ? 'build' : 'run',
+    ...(later ? { withCompilers } : {}),
     user: 'app',
     script: '',
     env: {
       ...quietNpm,
       ...managerEnv[manager.kind],
-      ...(compiles ? gypSettings(facts) : {}),
+      ...(compiles && !later ? gypSettings(facts) : {}),
       NODE_ENV: 'production',
     },
     path: binFolders(facts, part),
@@ -76,6 +79,13 @@ function appStep(facts: Facts, part: Part, id: string): RunLayer {
     quiet: false,
     explain: explainInstall(manager),
   };
+}
+
+/** What node-gyp and its like say where there is no compiler, no make, no Python, no git. */
+function asksForCompilers(output: string): boolean {
+  return /gyp ERR!|node-gyp|node-pre-gyp|prebuild-install|(?:make|cmake|cc|gcc|g\+\+|c\+\+|python3?|git): (?:command )?not found|spawn (?:make|cmake|git|python3?) ENOENT/.test(
+    output,
+  );
 }
 
 /** Packages, source and build output each in a layer of their own. */
@@ -98,7 +108,12 @@ function layeredBuild(facts: Facts, part: Part, source: PlannedLayer, isSite: bo
   }
   layers.push(source);
   const below = twice ? 'all-dependencies' : 'dependencies';
-  if (build !== undefined) layers.push(outputStep(facts, part, build, hasPackages ? [below] : []));
+  if (build !== undefined) {
+    const output = outputStep(facts, part, build, hasPackages ? [below] : []);
+    // Packages stay below the build: not even the empty folder comes along.
+    const leaveOut = [...output.leaveOut, ...(twice && isSite ? ['node_modules'] : [])];
+    layers.push({ ...output, leaveOut });
+  }
   return layers;
 }
 

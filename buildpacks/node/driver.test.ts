@@ -185,7 +185,19 @@ test('compilers are there when something may be compiled', async () => {
   const stackOf = async (entry: object) =>
     run(await planOf({ ...withMs, 'package-lock.json': lock({ 'node_modules/ms': entry }) }), 'dependencies')
       .stack;
-  assert.equal(await stackOf({ hasInstallScript: true }), 'build');
+  assert.equal(await stackOf({ hasInstallScript: true }), 'run', 'tried without, for it says when it fails');
+  assert.equal(await stackOf({ hasInstallScript: true, optional: true }), 'build');
+  assert.equal(await stackOf({ hasInstallScript: true, optional: true, os: ['darwin'] }), 'run');
+  const native = await planOf({
+    ...withMs,
+    'package-lock.json': lock({ 'node_modules/ms': { hasInstallScript: true } }),
+  });
+  const { withCompilers } = run(native, 'dependencies');
+  assert.deepEqual(withCompilers?.on, ['headers']);
+  assert.ok(
+    withCompilers?.when('npm error gyp ERR! find Python') && !withCompilers.when('npm error code E404'),
+  );
+  assert.ok(shape(native).includes('headers (not in the image)'));
   assert.equal(await stackOf({ resolved: 'git+ssh://git@example.org/ms.git' }), 'build');
   assert.equal(await stackOf({}), 'run');
   const { 'package-lock.json': _, ...unlocked } = withMs;

@@ -49,7 +49,11 @@ async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> 
 
 /** Without what is neither in the image nor below a step: an app without packages needs no npm. */
 function used(layers: PlannedLayer[]): PlannedLayer[] {
-  const named = new Set(layers.flatMap((layer) => (layer.kind === 'run' ? layer.on : [])));
+  const named = new Set(
+    layers.flatMap((layer) =>
+      layer.kind === 'run' ? [...layer.on, ...(layer.withCompilers?.on ?? [])] : [],
+    ),
+  );
   const kept = layers.filter(({ id, inImage }) => inImage || named.has(id));
   return kept.length === layers.length ? kept : used(kept);
 }

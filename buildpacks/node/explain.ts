@@ -53,7 +53,7 @@ function lockOutOfStep(output: string, lockfile: string): Explanation | undefine
   const missing = /Missing: (\S+) from lock file/.exec(output)?.[1];
   const invalid = /Invalid: lock file's (\S+) does not satisfy (\S+)/.exec(output);
   const what = missing
-    ? `"${missing}" is missing`
+    ? `"${missing.replace(/@$/, '')}" is missing`
     : invalid
       ? `it has "${invalid[1]}", package.json wants "${invalid[2]}"`
       : 'it has other dependencies';

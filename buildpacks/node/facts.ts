@@ -107,6 +107,11 @@ function namesPackages(manifest: Manifest): boolean {
   return Object.keys(all).length > 0;
 }
 
+/** An install that may need compilers, but says so when it does: it is tried without them, for most packages bring what they need. */
+export function tellsNeed({ lock, tree }: Facts): boolean {
+  return !lock.mayFailUnseen && !lock.fromGit && !tree.has('binding.gyp');
+}
+
 /** An install that may compile gets compilers and headers, and may look at any config var. */
 export function mayCompile({ lock }: Facts): boolean {
   return lock.installScripts !== 'none' || lock.fromGit;

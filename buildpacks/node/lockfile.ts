@@ -7,6 +7,8 @@ import type { Workspace } from './workspaces.ts';
 export interface LockFacts {
   /** Packages with install scripts: they may need compilers and may look at any config var. */
   installScripts: 'none' | 'some' | 'unknown';
+  /** One that may fail unseen runs such a script, or nobody knows: compilers have to be there from the start. */
+  mayFailUnseen: boolean;
   /** A package comes out of the pushed tree (`file:`, `link:`) without being a workspace: the install needs the source. */
   fromTree: boolean;
   /** A package comes from a git repository: the install needs git. */
@@ -14,8 +16,18 @@ export interface LockFacts {
 }
 
 /** An app without a single package. */
-export const nothingLocked: LockFacts = { installScripts: 'none', fromTree: false, fromGit: false };
-const unknown: LockFacts = { installScripts: 'unknown', fromTree: false, fromGit: false };
+export const nothingLocked: LockFacts = {
+  installScripts: 'none',
+  mayFailUnseen: false,
+  fromTree: false,
+  fromGit: false,
+};
+const unknown: LockFacts = {
+  installScripts: 'unknown',
+  mayFailUnseen: true,
+  fromTree: false,
+  fromGit: false,
+};
 
 export function readLockFacts(
   file: string | undefined,
@@ -41,11 +53,19 @@ export function readLockFacts(
     typeof entry['resolved'] === 'string' ? entry['resolved'] : '';
   const resolved = entries.map(from);
   const folders = new Set(workspaces.map(({ folder }) => folder));
+  const running = entries.filter((entry) => entry['hasInstallScript'] === true && isForLinux(entry['os']));
   return {
-    installScripts: entries.some((entry) => entry['hasInstallScript'] === true) ? 'some' : 'none',
+    installScripts: running.length > 0 ? 'some' : 'none',
+    mayFailUnseen: running.some((entry) => entry['optional'] === true),
     fromTree: fromTree || entries.some((entry) => entry['link'] === true && !folders.has(from(entry))),
     fromGit: fromGit || resolved.some((url) => url.startsWith('git')),
   };
+}
+
+/** npm's `os` field: a list of names, or of those that are not meant. */
+function isForLinux(os: unknown): boolean {
+  if (!Array.isArray(os) || os.length === 0) return true;
+  return os.includes('linux') || (os.every((name) => String(name).startsWith('!')) && !os.includes('!linux'));
 }
 
 /** A dependency that the lockfile does not know at all: `npm ci` would refuse it, after a container's start. */

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { PlannedLayer, RunLayer } from '@berth/builder/plan/plan.ts';
 import { explainManager } from './explain.ts';
-import { type Facts, mayCompile, type Part } from './facts.ts';
+import { type Facts, mayCompile, type Part, tellsNeed } from './facts.ts';
 import {
   fetchBunScript,
   fetchHeadersScript,
@@ -37,7 +37,8 @@ export function binFolders({ manager }: Facts, { folder }: Part): string[] {
 export function toolLayers(facts: Facts): string[] {
   const { manager } = facts;
   const other = manager.provider && manager.kind !== 'npm' ? ['manager'] : [];
-  return ['runtime', 'npm', ...other, ...(mayCompile(facts) ? ['headers'] : [])];
+  const headers = mayCompile(facts) && !tellsNeed(facts) ? ['headers'] : [];
+  return ['runtime', 'npm', ...other, ...headers];
 }
 
 export function runtimeLayers(facts: Facts, tools: NeededTools): PlannedLayer[] {
