@@ -90,7 +90,8 @@ export class TomlText {
       '\\': '\\',
     };
     const escapes = /\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([ \t]*\n[ \t\n]*)|(.))/gs;
-    return text.replace(escapes, (whole, four, eight, lineEnd, char) => {
+    return text.replace(escapes, (...found: (string | undefined)[]) => {
+      const [whole = '', four, eight, lineEnd, char] = found;
       if (lineEnd !== undefined) return '';
       if (char !== undefined && Object.hasOwn(short, char)) return short[char] ?? '';
       const code = Number.parseInt(four ?? eight ?? 'x', 16);
