@@ -35,7 +35,8 @@ export function jdkLayers(jdk: JdkChoice): PlannedLayer[] {
       on: ['jdk', 'tools'],
       key: [String(jdk.major)],
       env,
-      keep: javaHome,
+      keep: '/',
+      leaveOut: ['opt/berth/jdk', 'opt/berth/java-tools'],
     },
     fileOfOurs('launcher', 'opt/berth/java-bin/start-java-app', 'start-java-app.sh', 0o755),
   ];
@@ -191,6 +192,8 @@ mkdir -p ${jdkHome}
 for part in bin conf include jmods legal lib release; do [ ! -e "$from/$part" ] || cp -rL "$from/$part" ${jdkHome}/; done
 for library in liblcms2.so.2 libjpeg.so.62; do cp -L /tmp/root/usr/lib/*/$library ${jdkHome}/lib/; done
 ln -s /tmp/cacerts ${jdkHome}/lib/security/cacerts
+echo 'Status: install ok installed' > ${jdkHome}/package
+dpkg-deb -f /tmp/archives/openjdk-$JAVA_MAJOR-jre-headless_*.deb Package Version Architecture Source Maintainer >> ${jdkHome}/package
 touch -d @315532801 ${jdkHome}/lib/modules
 rm -f ${jdkHome}/lib/server/*.jsa
 java -XX:+UseG1GC -Xshare:dump > /tmp/dump 2>&1 || { cat /tmp/dump; exit 1; }
@@ -205,6 +208,7 @@ javac --release 17 -d ${toolsHome}/classes ${toolsHome}/*.java
 /**
  * Everything of Java but the tools that make programs: less than half of Debian's own runtime. Certificates are the stack's, not the machine's.
  * The heap's share leaves room for threads, code and classes in the smallest instance; an app's own -Xmx or percentage wins.
+ * The class archive of Java 17 depends on where memory lies: it is left out where that cannot be fixed. The package is named where scanners look.
  */
 const runtimeScript = `${wrapJava}
 modules=$(java --list-modules | sed 's/@.*//' | grep -v -x -E 'jdk\\.(accessibility|compiler|editpad|graal.*|hotspot\\.agent|incubator\\..*|internal\\.(ed|le|md|opt|vm\\.compiler.*)|jartool|javadoc|jconsole|jdeps|jdi|jlink|jpackage|jshell|jstatd|unsupported\\.desktop)' | paste -s -d , -)
@@ -216,8 +220,14 @@ cp ${jdkHome}/lib/liblcms2.so.2 ${jdkHome}/lib/libjpeg.so.62 ${javaHome}/lib/
 rm -f ${javaHome}/lib/security/cacerts
 ${runTool} TrustStore ${javaHome}/lib/security/cacerts /usr/share/ca-certificates/mozilla/*.crt
 touch -d @315532801 ${javaHome}/lib/modules
-${javaHome}/bin/java -XX:+UseG1GC -Xshare:dump > /tmp/dump 2>&1 || { cat /tmp/dump; exit 1; }
+dump="${javaHome}/bin/java -XX:+UseG1GC -Xshare:dump"
+if [ "$JAVA_MAJOR" -lt 21 ]; then
+  if setarch -R true 2>/dev/null; then dump="setarch -R $dump"; else dump=:; fi
+fi
+$dump > /tmp/dump 2>&1 || { cat /tmp/dump; exit 1; }
 wrap ${javaHome}
+mkdir -p /var/lib/dpkg/status.d
+cp ${jdkHome}/package "/var/lib/dpkg/status.d/openjdk-$JAVA_MAJOR-jre-headless"
 `;
 
 /** Fetches $path of Maven Central to $file, once a machine. Old releases have no SHA-512 beside them. */

@@ -55,11 +55,11 @@ test('a jar is built with Maven, runs on a linked runtime within its memory, and
   await served.stop();
   const seen = await bench.runIn(
     result.image,
-    'ls /app /opt/berth; java -version 2>&1 | head -1; echo $JAVA_HOME',
+    'ls /app /opt/berth; java -version 2>&1 | head -1; echo $JAVA_HOME; sed -n 2p /var/lib/dpkg/status.d/openjdk*',
   );
   assert.match(
     seen.output,
-    /^\/app:\npom\.xml\nsrc\n\n\/opt\/berth:\njava\njava-app\njava-bin\nopenjdk version "21\.[\d.]+".*\n\/opt\/berth\/java\n$/,
+    /^\/app:\npom\.xml\nsrc\n\n\/opt\/berth:\njava\njava-app\njava-bin\nopenjdk version "21\.[\d.]+".*\n\/opt\/berth\/java\nPackage: openjdk-21-jre-headless\n$/,
   );
 
   const noted = await bench.build({ ...files, 'README.md': 'a note\n' }, { app });
