@@ -23,7 +23,7 @@ export function composePlans(parts: readonly NamedPlan[]): BuildPlan {
     warnings: unique(plans.flatMap(({ warnings }) => warnings)),
     layers: layers.map((layer) => onEarlier(layer, layers, renamed)),
     defaultProcessTypes: last.defaultProcessTypes,
-    env: Object.assign({}, ...plans.map(({ env }) => env)),
+    env: merged(plans.map(({ env }) => env)),
     path: unique(plans.toReversed().flatMap(({ path }) => path)),
     varsMatter: plans.some(({ varsMatter }) => varsMatter),
   };
@@ -31,6 +31,11 @@ export function composePlans(parts: readonly NamedPlan[]): BuildPlan {
 
 function unique<T>(values: readonly T[]): T[] {
   return [...new Set(values)];
+}
+
+/** Later ones win. */
+function merged(environments: readonly Record<string, string>[]): Record<string, string> {
+  return Object.fromEntries(environments.flatMap((env) => Object.entries(env)));
 }
 
 /** Ids are unique within the composed plan; `source` stays the one of all. */
@@ -123,7 +128,7 @@ function onEarlier(
     ...layer,
     // Bottom first, as in the image.
     on: layers.filter(({ id }) => wanted.has(id)).map(({ id }) => id),
-    env: Object.assign({}, ...earlier.map(({ env }) => env), layer.env),
+    env: merged([...earlier.map(({ env }) => env), layer.env]),
     path: unique([...layer.path, ...earlier.toReversed().flatMap(({ path }) => path)]),
   };
   return run;
