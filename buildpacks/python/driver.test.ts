@@ -27,7 +27,7 @@ test('requirements.txt: the whole install step', async () => {
   assert.deepEqual(shape(plan), ['uv (not in the image)', 'runtime', 'dependencies', 'source']);
   const { explain, script, key, env, withCompilers, ...step } = run(plan, 'dependencies');
   assert.equal(typeof explain, 'function');
-  assert.match(script, /^uv pip install --requirements "\$REQUIREMENTS"$/m);
+  assert.match(script, /^uv pip install \$WHEELS --requirements "\$REQUIREMENTS"$/m);
   assert.equal(key.length, 3);
   assert.equal(env['REQUIREMENTS'], 'requirements.txt');
   assert.equal(env['SERVER'], '');

@@ -143,6 +143,9 @@ function installLayer(facts: Facts): RunLayer {
     SCOPE: kind === 'uv' && !fromTree ? '--no-install-project' : '',
     WHOLE: fromTree ? '1' : '',
     SERVER: start?.brings ?? '',
+    ...(installer.fromSource ? compilerNeeds(facts).env : {}),
+    // A package that is built without a compiler may leave its fast part out and say nothing.
+    WHEELS: installer.pinned && !fromTree && !installer.fromSource ? '--only-binary :all:' : '',
     POETRY_CACHE_DIR: '/tmp/poetry',
     POETRY_VIRTUALENVS_CREATE: 'false',
     PIPENV_IGNORE_VIRTUALENVS: '1',
@@ -157,14 +160,14 @@ function installLayer(facts: Facts): RunLayer {
     step: 'dependencies',
     on: [
       ...belowInstall(facts),
-      ...(installer.fromGit ? compilerNeeds(facts).on : []),
+      ...(installer.fromSource ? compilerNeeds(facts).on : []),
       ...(fromTree ? ['source'] : []),
     ],
     key: [JSON.stringify(env), project.pyproject?.installFacts ?? '', ...content],
     scope: 'app',
     files: fromTree ? [] : files,
-    stack: installer.fromGit ? 'build' : 'run',
-    withCompilers: { when: needsCompilers, ...compilerNeeds(facts) },
+    stack: installer.fromSource ? 'build' : 'run',
+    withCompilers: withCompilers(facts),
     user: 'app',
     script: installScript(kind),
     env,
@@ -176,6 +179,11 @@ function installLayer(facts: Facts): RunLayer {
     quiet: false,
     explain: explainInstall(installer, python.version),
   };
+}
+
+function withCompilers(facts: Facts): NonNullable<RunLayer['withCompilers']> {
+  const { on, env } = compilerNeeds(facts);
+  return { when: needsCompilers, on, env: { ...env, WHEELS: '' } };
 }
 
 function overSource(facts: Facts): RunLayer {

@@ -11,7 +11,8 @@ const requirements: Installer = {
   texts: new Map([['requirements.txt', '# web\nflask==3\ngunicorn = 27\n--foo bar\n']]),
   names: new Set(),
   fromTree: false,
-  fromGit: false,
+  fromSource: false,
+  pinned: true,
   warnings: [],
 };
 const explain = (output: string) => explainInstall(requirements, '3.13.5')(output)?.message;
@@ -64,6 +65,16 @@ test('only a build or git is tried again with compilers', () => {
   assert.equal(needsCompilers('   Building numpy==1.19.0\nerror: Failed to build `numpy==1.19.0`\n'), true);
   assert.equal(needsCompilers('  cause: Failed to build `numpy==1.19.0`\n'), true);
   assert.equal(needsCompilers('  cause: Git executable not found. Ensure that Git is installed'), true);
+  assert.equal(
+    needsCompilers('  cause: Because x==2 has no usable wheels and building from source is disabled'),
+    true,
+  );
+  assert.equal(
+    needsCompilers(
+      "error: Distribution `x==2 @ y` can't be installed because it is marked as `--no-build` but",
+    ),
+    true,
+  );
   assert.equal(needsCompilers('error: No solution found when resolving dependencies'), false);
 });
 

@@ -31,7 +31,9 @@ export function explainInstall(installer: Installer, pythonVersion: string): Rul
 
 /** Does a compiler, or git, help? */
 export function needsCompilers(output: string): boolean {
-  return /^\s*(?:error: |cause: )?(?:[×├╰─▶ ]*)?Failed to build|Git executable not found/m.test(output);
+  return /^\s*(?:error: |cause: )?(?:[×├╰─▶ ]*)?Failed to build|Git executable not found|marked as `--no-build`|\bno usable wheels\b|building from source is disabled/m.test(
+    output,
+  );
 }
 
 function lockOutOfStep(output: string): Explanation | undefined {

@@ -64,24 +64,24 @@ const ways: Record<InstallerKind, string> = {
   // With a mirror the addresses in the lock file do not count; its versions and hashes do.
   uv: `
 if [ -z "$UV_DEFAULT_INDEX" ]; then
-  uv sync --locked --no-dev $SCOPE
+  uv sync --locked --no-dev $SCOPE \${WHEELS:+--no-build}
 else
   env -u UV_DEFAULT_INDEX -u UV_INDEX uv export --quiet --locked --offline --no-dev $SCOPE --output-file /tmp/requirements.txt
-  uv pip install --requirements /tmp/requirements.txt
+  uv pip install $WHEELS --requirements /tmp/requirements.txt
 fi
 `,
   poetry: `
 poetry export --no-interaction --no-ansi --only main --with-credentials --output /tmp/requirements.txt
-uv pip install --requirements /tmp/requirements.txt
+uv pip install $WHEELS --requirements /tmp/requirements.txt
 `,
   pipenv: `
 pipenv verify
 pipenv requirements --hash > /tmp/all-requirements.txt
 grep -v -x -e '-i https://pypi.org/simple/\\{0,1\\}' /tmp/all-requirements.txt > /tmp/requirements.txt || true
-uv pip install --requirements /tmp/requirements.txt
+uv pip install $WHEELS --requirements /tmp/requirements.txt
 `,
   requirements: `
-uv pip install --requirements "$REQUIREMENTS"
+uv pip install $WHEELS --requirements "$REQUIREMENTS"
 `,
   project: `
 if [ -n "$WHOLE" ]; then uv pip install --editable .; else uv pip install --requirements pyproject.toml; fi

@@ -21,8 +21,10 @@ export interface Installer {
   names: Set<string>;
   /** The install needs the source. */
   fromTree: boolean;
-  /** The install needs git. */
-  fromGit: boolean;
+  /** The install needs git or compilers. */
+  fromSource: boolean;
+  /** Every version is fixed: what has no wheel is built with compilers, never without. */
+  pinned: boolean;
   warnings: string[];
 }
 
@@ -53,7 +55,8 @@ export async function chooseInstaller(tree: SourceTree, project: ProjectFiles): 
     shown: shownFile(kind),
     requirements: '',
     texts: new Map<string, string>(),
-    fromGit: false,
+    fromSource: false,
+    pinned: kind === 'uv' || kind === 'poetry' || kind === 'pipenv',
     warnings,
   };
   const own = (files: string[]) => files.filter((path) => tree.has(path));
@@ -73,7 +76,7 @@ export async function chooseInstaller(tree: SourceTree, project: ProjectFiles): 
     };
   if (kind === 'requirements') {
     const file = requirements ?? 'requirements.txt';
-    const { texts, names, fromTree, fromGit } = await readRequirements(tree, file);
+    const { texts, names, fromTree, fromSource, pinned } = await readRequirements(tree, file);
     return {
       ...common,
       shown: file,
@@ -82,7 +85,8 @@ export async function chooseInstaller(tree: SourceTree, project: ProjectFiles): 
       texts,
       names,
       fromTree,
-      fromGit,
+      fromSource,
+      pinned,
     };
   }
   const hasSetup = tree.has('setup.py') || tree.has('setup.cfg');

@@ -11,8 +11,10 @@ export interface Requirements {
   names: Set<string>;
   /** A package comes out of the pushed tree: the install needs the source. */
   fromTree: boolean;
-  /** A package comes from a git repository: the install needs git. */
-  fromGit: boolean;
+  /** A package comes from git, or is asked for as source: the install needs git and compilers. */
+  fromSource: boolean;
+  /** Each names one version: leaving out what has no wheel would not choose an older one. */
+  pinned: boolean;
 }
 
 /** More files than anybody includes. */
@@ -20,7 +22,13 @@ const maxFiles = 100;
 const maxFileBytes = 1024 * 1024;
 
 export async function readRequirements(tree: SourceTree, file: string): Promise<Requirements> {
-  const found: Requirements = { texts: new Map(), names: new Set(), fromTree: false, fromGit: false };
+  const found: Requirements = {
+    texts: new Map(),
+    names: new Set(),
+    fromTree: false,
+    fromSource: false,
+    pinned: true,
+  };
   const waiting = [file];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (found.texts.has(next) || found.texts.size >= maxFiles) continue;
@@ -31,7 +39,7 @@ export async function readRequirements(tree: SourceTree, file: string): Promise<
       });
     found.texts.set(next, text);
     for (const line of logicalLines(text)) {
-      found.fromGit ||= /(?:^|[\s@])git\+/.test(line.text);
+      found.fromSource ||= /(?:^|[\s@])git\+|^--no-binary\b/.test(line.text);
       const included = readLine(line, found);
       if (included !== undefined && !/^\w+:\/\//.test(included))
         waiting.push(includedPath(tree, next, line, included));
@@ -75,6 +83,7 @@ function readLine({ text }: Line, found: Requirements): string | undefined {
     return undefined;
   }
   for (const name of requirementNames(text)) found.names.add(name);
+  found.pinned &&= /^[\w.-]+\s*(?:\[[^\]]*\])?\s*={2,3}\s*[\w.!+]+(?:\s|;|$)/.test(text);
   if (/^[\w.-]+(?:\[[^\]]*\])?\s*@\s*(?:file:|\.)/.test(text)) found.fromTree = true;
   return undefined;
 }

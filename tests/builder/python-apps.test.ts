@@ -138,6 +138,20 @@ test('another Python comes from another Debian suite, and compiles what has no w
   assert.match(refused.hint, /^nearest: 3\.13, 3\.11, /);
 });
 
+test('a pinned package without a wheel is compiled, never left without its fast part', async () => {
+  const files = {
+    ...fixture('flask-pip'),
+    'requirements/server.txt': 'gunicorn==27.0.1\nmarkupsafe==2.1.2\n',
+  };
+  const build = await bench.build(files, { app: 'compiled' });
+  assert.match(build.output, /^-----> A package has to be compiled: once more, with compilers$/m);
+  const { output } = await bench.runIn(
+    resultOf(build).image,
+    'python -c "import markupsafe._speedups as s; print(s.__file__)"',
+  );
+  assert.match(output, /_speedups\.cpython-313-\S+\.so\n$/);
+});
+
 test('what cannot be installed is said in one line', async () => {
   const failing = async (requirements: string) =>
     (await refusal('failing', { 'app.py': '', 'requirements.txt': requirements })).error;
