@@ -44,10 +44,7 @@ async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> 
   const project = await readProject(tree, context);
   const { jdk, build } = project;
   const commands = readCommands(context);
-  const tomcat =
-    project.isWar && !commands.start
-      ? await chooseTomcat(tree, { ...project, jdk: jdk.major }, context)
-      : undefined;
+  const tomcat = project.isWar && !commands.start ? await chooseTomcat(tree, project, context) : undefined;
   const built: PlannedLayer[] = build === undefined ? [] : [{ ...build, inImage: commands.some }];
   const laidOut = commands.start
     ? undefined

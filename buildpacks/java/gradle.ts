@@ -7,7 +7,7 @@ import { buildStep } from './build-step.ts';
 import { explainGradle } from './explain.ts';
 import { compareVersions } from './jdk-version.ts';
 import { property } from './maven.ts';
-import { type MavenProject, majorOf } from './pom.ts';
+import type { MavenProject } from './pom.ts';
 import { jdkHome } from './runtime-layers.ts';
 
 export interface GradleProject {
@@ -65,13 +65,9 @@ export function checkGradleRuns(
   const needed = jdk.major >= 25 ? '9.1' : jdk.major >= 21 ? '8.5' : '7.3';
   if (compareVersions(gradle.version, needed) >= 0) return;
   const from = jdk.askedBy === undefined ? '' : ` (${jdk.askedBy})`;
-  throw new AppError(
-    'invalid',
-    `Gradle ${gradle.version} does not run on Java ${majorOf(String(jdk.major))}${from}`,
-    {
-      hint: `raise the wrapper to Gradle ${needed} or later: "gradle wrapper --gradle-version ${needed}"`,
-    },
-  );
+  throw new AppError('invalid', `Gradle ${gradle.version} does not run on Java ${jdk.major}${from}`, {
+    hint: `raise the wrapper to Gradle ${needed} or later: "gradle wrapper --gradle-version ${needed}"`,
+  });
 }
 
 export function gradleLayers(gradle: GradleProject): PlannedLayer[] {

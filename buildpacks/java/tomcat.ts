@@ -25,7 +25,7 @@ export function tomcatWish({ vars, manifest }: Pick<PlanContext, 'vars' | 'manif
 
 export async function chooseTomcat(
   tree: SourceTree,
-  parts: { wars: readonly string[]; dependencies: readonly Dependency[]; jdk: number },
+  parts: { wars: readonly string[]; dependencies: readonly Dependency[] },
   context: PlanContext,
 ): Promise<TomcatChoice> {
   const raw = tomcatWish(context);
