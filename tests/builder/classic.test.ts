@@ -154,7 +154,7 @@ test('the cache of a build that fails is not kept', async () => {
   assert.match(again.output, /build 3 with this cache/);
 });
 
-test('a repository at a branch, pinned to its commit; a moved branch builds anew; an archive; a folder of the operator', async () => {
+test('a repository at a branch, pinned to its commit; a moved branch builds anew; a folder of the operator', async () => {
   const work = join(folder, 'work');
   const env = { PATH: '/usr/bin:/bin', HOME: '/nonexistent', GIT_CONFIG_GLOBAL: '/dev/null' };
   const git = async (...args: string[]) =>
