@@ -1,7 +1,17 @@
 // ENV_DIR: the config vars of one build as files, in memory, read-only for the buildpacks. Made by build-with-buildpacks.ts, gone at the build's end.
 // Must never write a value to a disk: a host without a folder in memory cannot build this way.
 import { createHash } from 'node:crypto';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import { appUser } from '../image.ts';
@@ -21,7 +31,10 @@ export function makeVarsFolder(dataDir: string, vars: Readonly<Record<string, st
   const parent = parentOf(dataDir);
   mkdirSync(parent, { recursive: true, mode: 0o700 });
   const path = mkdtempSync(join(parent, 'vars-'));
-  const remove = () => rmSync(path, { recursive: true, force: true });
+  const remove = () => {
+    rmSync(path, { recursive: true, force: true });
+    if (readdirSync(parent).length === 0) rmdirSync(parent);
+  };
   try {
     for (const [name, value] of Object.entries(vars)) {
       if (!variableName.test(name)) continue;
