@@ -256,7 +256,10 @@ test('what cannot be built is refused before any container runs', async () => {
   await assert.rejects(planOf({ ...bare, 'pyproject.toml': '[tool.poetry]\nname = "a"\n' }), {
     message: 'poetry.lock is missing',
   });
-  await refused({ 'pyproject.toml': '[project\n' }, 'line 1 of pyproject.toml is not valid TOML');
+  await refused(
+    { 'pyproject.toml': '[project\n' },
+    'pyproject.toml line 1: expected "]", found the end of the line',
+  );
 });
 
 test('beside another language only a sure mark is a Python app', async () => {

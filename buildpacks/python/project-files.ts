@@ -1,8 +1,11 @@
 // pyproject.toml and Pipfile of a tree, as far as a build needs them. Read once; used by facts.ts and python-version.ts.
+import { plain } from '@berth/builder/source/located.ts';
+import { parseToml } from '@berth/builder/source/parse-toml.ts';
 import type { SourceTree } from '@berth/builder/source/source-tree.ts';
 import { AppError } from '@berth/kit/errors.ts';
-import { isTable, readToml, type TomlTable, type TomlValue } from './read-toml.ts';
 import { normalName, requirementNames } from './requirements.ts';
+
+type TomlTable = Record<string, unknown>;
 
 export interface ProjectFiles {
   pyproject: Pyproject | undefined;
@@ -34,8 +37,8 @@ const maxFileBytes = 1024 * 1024;
 export async function readProjectFiles(tree: SourceTree): Promise<ProjectFiles> {
   const pyprojectText = await tree.readText('pyproject.toml', maxFileBytes);
   const pipfileText = await tree.readText('Pipfile', maxFileBytes);
-  const pyproject = pyprojectText === undefined ? undefined : readToml(pyprojectText, 'pyproject.toml');
-  const pipfile = pipfileText === undefined ? undefined : readToml(pipfileText, 'Pipfile');
+  const pyproject = pyprojectText === undefined ? undefined : readTable('pyproject.toml', pyprojectText);
+  const pipfile = pipfileText === undefined ? undefined : readTable('Pipfile', pipfileText);
   return {
     pyproject: pyproject && pyprojectFacts(pyproject),
     pipfile: pipfile && {
@@ -99,8 +102,17 @@ function pipfileWish(file: TomlTable): ProjectFiles['pythonWish'] {
   return undefined;
 }
 
+function readTable(file: string, text: string): TomlTable {
+  const table = plain(parseToml(file, text));
+  return isTable(table) ? table : {};
+}
+
+function isTable(value: unknown): value is TomlTable {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function tableAt(table: TomlTable, ...path: string[]): TomlTable {
-  let at: TomlValue | undefined = table;
+  let at: unknown = table;
   for (const key of path) at = isTable(at) ? at[key] : undefined;
   return isTable(at) ? at : {};
 }
@@ -110,7 +122,7 @@ function textAt(table: TomlTable, key: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function textsOf(value: TomlValue | undefined, what: string): string[] {
+function textsOf(value: unknown, what: string): string[] {
   if (value === undefined) return [];
   if (!Array.isArray(value))
     throw new AppError('invalid', `${what} is not a list`, { hint: 'write it as ["name>=1", …]' });
