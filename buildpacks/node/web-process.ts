@@ -19,19 +19,19 @@ const beginsWithAssignment = /^[A-Za-z_]\w*=/;
 
 /** Commands that serve the source to its author, not a build to the world. */
 const developmentServers = [
-  String.raw`(react-scripts|craco|react-app-rewired|rescripts) start`,
-  String.raw`ng s(erve)?`,
-  String.raw`vue-cli-service( serve)?`,
-  String.raw`gatsby develop`,
-  String.raw`docusaurus start`,
-  String.raw`(@11ty/)?eleventy .*--(serve|watch)`,
-  String.raw`(astro|next|nuxt|nuxi|remix|react-router|svelte-kit|vinxi|vitepress|nitro|nitropack) dev`,
-  String.raw`(astro|vite|vitepress) preview`,
-  String.raw`remix vite:dev`,
-  String.raw`vite( (dev|serve))?( -.*)?$`,
+  '(react-scripts|craco|react-app-rewired|rescripts) start',
+  'ng s(erve)?',
+  'vue-cli-service( serve)?',
+  'gatsby develop',
+  'docusaurus start',
+  '(@11ty/)?eleventy .*--(serve|watch)',
+  '(astro|next|nuxt|nuxi|remix|react-router|svelte-kit|vinxi|vitepress|nitro|nitropack) dev',
+  '(astro|vite|vitepress) preview',
+  'remix vite:dev',
+  'vite( (dev|serve))?( -.*)?$',
   String.raw`parcel( serve)?( (?!build|watch)\S+)*$`,
-  String.raw`(webpack serve|webpack-dev-server)`,
-  String.raw`nest start( .*)?$`,
+  '(webpack serve|webpack-dev-server)',
+  'nest start( .*)?$',
 ];
 const developmentServer = new RegExp(
   String.raw`^(?:cross-env \S+=\S* +|npx +|\w+=\S* +)*(?:${developmentServers.join('|')})(?=\s|$)`,

@@ -1,4 +1,5 @@
 // Node.js frameworks, workspaces and Bun through the real engine: built without configuration, and what is served. Packages come from the npm registry.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: .npmrc writes its variables so
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { BuildResult } from '@berth/contract/build.ts';
