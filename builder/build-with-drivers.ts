@@ -88,7 +88,10 @@ async function planAll(
   const plans: NamedPlan[] = [];
   for (const [index, { driver }] of found.entries()) {
     const isPart = index < found.length - 1 || context.manifest.processTypes['web'] !== undefined;
-    plans.push({ name: driver.name, plan: await driver.plan(work.tree, { ...context, isPart }) });
+    plans.push({
+      name: driver.name,
+      plan: await driver.plan(work.tree, { ...context, isPart, isLater: index > 0 }),
+    });
   }
   return withBuildCommand(composePlans(plans), context.manifest.build.command);
 }

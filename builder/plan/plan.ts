@@ -28,6 +28,8 @@ export interface PlanContext {
   manifest?: AppManifest;
   /** Another language after this one, or the manifest, starts the app: a plan that knows no start command is no mistake. */
   isPart?: boolean;
+  /** Another language is built before this one: what it writes is not in the tree yet. */
+  isLater?: boolean;
 }
 
 /** How the versions of something are asked for. */

@@ -1,15 +1,16 @@
 // The driver for static sites: an index.html (at the root or in a usual folder) without package.json, served by server.mjs.
 import { readFileSync } from 'node:fs';
-import type { BuildPlan, Driver } from '@berth/builder/plan/plan.ts';
+import type { BuildPlan, Driver, PlanContext } from '@berth/builder/plan/plan.ts';
 import type { SourceTree } from '@berth/builder/source/source-tree.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import { parseHeaders, parseRedirects } from './site-rules.mjs';
+import { parseStaticfile, type Staticfile } from './staticfile.ts';
 
 export const staticDriver: Driver = {
   name: 'static',
-  version: 2,
+  version: 3,
   detect: async (tree) => (marks.some((path) => tree.has(path)) ? 'Static site' : undefined),
-  plan: async (tree) => plan(tree),
+  plan,
 };
 
 const marks = [
@@ -43,28 +44,61 @@ export function siteEnv(folder: string | undefined, fallback: string | undefined
   };
 }
 
-async function plan(tree: SourceTree): Promise<BuildPlan> {
-  const root = await checkSettings(tree);
+async function plan(tree: SourceTree, { isLater = false }: PlanContext): Promise<BuildPlan> {
+  if (tree.has('Staticfile.auth'))
+    throw new AppError('invalid', 'the passwords of "Staticfile.auth" cannot be asked for', {
+      hint: 'the site would be open to everybody: take the file out if it may be, or push a server that asks for them',
+    });
+  const staticfile = parseStaticfile((await tree.readText('Staticfile', 64 * 1024)) ?? '');
+  const named = await checkSettings(tree, staticfile, isLater);
   return {
     language: 'Static site',
     details: [],
-    warnings: await unknownRules(tree, root),
+    warnings: [
+      ...staticfile.problems.map((problem) => `left out: ${problem}`),
+      ...(await unknownRules(tree, named ?? usualRoot(tree))),
+    ],
     layers: [
       { kind: 'seed', id: 'runtime', inImage: true, part: 'node', prefix: '/opt/berth/node' },
       { kind: 'files', id: 'server', inImage: true, files: serverFiles() },
       { kind: 'source', id: 'source', inImage: true, leaveOut: [] },
     ],
     defaultProcessTypes: { web: serveCommand },
-    env: { NODE_ENV: 'production' },
+    env: {
+      NODE_ENV: 'production',
+      ...siteEnv(
+        tree.has('static.json') ? undefined : named,
+        staticfile.singlePage ? 'index.html' : undefined,
+      ),
+    },
     path: ['/opt/berth/node/bin'],
     varsMatter: false,
   };
 }
 
-/** A static.json that does not parse fails here, where the pusher sees it, and not when the server starts. */
-async function checkSettings(tree: SourceTree): Promise<string> {
+/**
+ * The folder that static.json or the Staticfile names. A static.json that does not parse fails here, where the pusher sees it, and not when the server
+ * starts; the folder may be missing only where a language before this one may write it.
+ */
+async function checkSettings(
+  tree: SourceTree,
+  staticfile: Staticfile,
+  isLater: boolean,
+): Promise<string | undefined> {
   const text = await tree.readText('static.json', 1024 * 1024);
-  if (text === undefined) return usualRoot(tree);
+  const root = text === undefined ? staticfile.root : rootOf(text);
+  if (root === undefined) return undefined;
+  const folder = root.replace(/^(\.?\/+)+|\/+$/g, '').replace(/^\.$/, '');
+  if (folder !== '' && !tree.hasFolder(folder) && !isLater)
+    throw new AppError(
+      'invalid',
+      `the folder "${root}" of ${text === undefined ? 'Staticfile' : 'static.json'} is not in the commit`,
+      { hint: 'commit it or change "root"' },
+    );
+  return folder;
+}
+
+function rootOf(text: string): string | undefined {
   let settings: unknown;
   try {
     settings = JSON.parse(text);
@@ -77,13 +111,7 @@ async function checkSettings(tree: SourceTree): Promise<string> {
   }
   const root =
     typeof settings === 'object' && settings !== null && 'root' in settings ? settings.root : undefined;
-  if (typeof root !== 'string') return usualRoot(tree);
-  const folder = root.replace(/^(\.?\/+)+|\/+$/g, '').replace(/^\.$/, '');
-  if (folder !== '' && !tree.hasFolder(folder))
-    throw new AppError('invalid', `the folder "${root}" of static.json is not in the commit`, {
-      hint: 'commit it or change "root"',
-    });
-  return folder;
+  return typeof root === 'string' ? root : undefined;
 }
 
 /** As settings.mjs looks for it. */

@@ -8,7 +8,7 @@ import { targetOf } from './site-rules.mjs';
 
 /** @typedef {import('./settings.mjs').Settings} Settings */
 
-const notServed = new Set(['/static.json', '/_headers', '/_redirects']);
+const notServed = new Set(['/static.json', '/Staticfile', '/_headers', '/_redirects']);
 
 /**
  * @param {Settings} settings

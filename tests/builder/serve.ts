@@ -48,7 +48,11 @@ export async function serve(
       const answer = await fetch(`http://${address}:${port}${path}`, { headers, redirect: 'manual' });
       return { status: answer.status, headers: answer.headers, body: await answer.text() };
     };
-    await untilItAnswers(ask, () => printed);
+    const ended = async () => {
+      const { State } = await engine.inspectContainer(container);
+      return State.Running ? undefined : `it ended with ${State.ExitCode}`;
+    };
+    await untilItAnswers(ask, ended, () => printed);
     return { get: ask, output: () => printed, stop };
   } catch (error) {
     await stop();
@@ -56,14 +60,20 @@ export async function serve(
   }
 }
 
-async function untilItAnswers(ask: Served['get'], printed: () => string): Promise<void> {
+async function untilItAnswers(
+  ask: Served['get'],
+  ended: () => Promise<string | undefined>,
+  printed: () => string,
+): Promise<void> {
   const giveUpAt = Date.now() + startLimitMs;
   for (;;) {
     try {
       await ask('/');
       return;
     } catch (error) {
-      if (Date.now() > giveUpAt) throw new Error(`the app does not answer\n${printed()}`, { cause: error });
+      const why = (await ended()) ?? (Date.now() > giveUpAt ? 'it listens nowhere' : undefined);
+      if (why !== undefined)
+        throw new Error(`the app does not answer: ${why}\n${printed()}`, { cause: error });
       await sleep(50);
     }
   }
