@@ -8,6 +8,7 @@ import { pythonDriver } from '../../buildpacks/python/driver.ts';
 import { rustDriver } from '../../buildpacks/rust/driver.ts';
 import { staticDriver } from '../../buildpacks/static/driver.ts';
 import type { SourceTree } from '../source/source-tree.ts';
+import { refuseOtherLanguage } from './other-languages.ts';
 import type { Driver } from './plan.ts';
 import { watchTree } from './watch-tree.ts';
 
@@ -60,6 +61,7 @@ export async function detectDriver(tree: SourceTree): Promise<FoundDriver> {
   }
   if (tree.entries.size === 0)
     throw new AppError('invalid', 'the commit has no files', { hint: 'commit your app and push again' });
+  refuseOtherLanguage(tree);
   throw new AppError('invalid', 'no recognisable app in the commit', { hint: hintFor(tree) });
 }
 
