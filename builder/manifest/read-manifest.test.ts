@@ -213,8 +213,8 @@ test('each mistake in app.json is named with its line', async () => {
       '{\n"cron": [{"command": "x",\n"schedule": "* * *"}]}',
       '3: a cron expression has 5 fields (minute hour day month weekday), this has 3',
     ],
-    ['{\n"env": {},}', '2: expected a key in double quotes, found "}"'],
-    ['{\n// c\n"env": {}}', '2: expected a key in double quotes, found "// c"'],
+    ['{\n"env": {},,}', '2: expected a key in double quotes, found ",}"'],
+    ['{\n// c\nenv: {}}', '3: expected a key in double quotes, found "env: {}}"'],
   ];
   for (const [text, message] of cases)
     await assert.rejects(readManifest(treeOfFiles({ 'app.json': text })), {

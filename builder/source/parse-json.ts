@@ -1,4 +1,5 @@
-// Reads JSON (RFC 8259) and keeps the line of every key. Used for app.json, where a wrong key is named with its line.
+// Reads JSON (RFC 8259; comments and a comma too many are let through, as Dokku does) and keeps the line of every key. Used for app.json, where a
+// wrong key is named with its line.
 // `invalid` names the file and the line. A key that is there twice is a mistake, not the last one's win.
 import { type Located, type LocatedArray, type LocatedTable, maxDepth, problemAt } from './located.ts';
 
@@ -47,7 +48,7 @@ class Json {
       this.#skip();
       if (!this.#take(':')) throw this.#unexpected('":"');
       table.entries.set(key, { line: keyLine, value: this.#value(depth) });
-    } while (this.#take(','));
+    } while (this.#take(',') && !this.#ends('}'));
     if (!this.#take('}')) throw this.#unexpected('"," or "}"');
     return table;
   }
@@ -57,7 +58,7 @@ class Json {
     this.#skip();
     if (this.#take(']')) return { kind: 'array', line, items };
     do items.push(this.#value(depth));
-    while (this.#take(','));
+    while (this.#take(',') && !this.#ends(']'));
     if (!this.#take(']')) throw this.#unexpected('"," or "]"');
     return { kind: 'array', line, items };
   }
@@ -86,6 +87,12 @@ class Json {
     return true;
   }
 
+  /** Nothing comes after the comma. */
+  #ends(char: string): boolean {
+    this.#skip();
+    return this.#text[this.#at] === char;
+  }
+
   #match(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#text)?.[0];
@@ -94,15 +101,14 @@ class Json {
   }
 
   #skip(): void {
-    const space = this.#match(/[ \t\r\n]*/y) ?? '';
+    const space = this.#match(/(?:[ \t\r\n]|\/\/[^\n]*|\/\*[^*]*\*+(?:[^/*][^*]*\*+)*\/)*/y) ?? '';
     for (const char of space) if (char === '\n') this.#line++;
   }
 
   #unexpected(wanted: string) {
     const rest = this.#text.slice(this.#at, this.#at + 30).split('\n', 1)[0] ?? '';
     const found = rest.trim() === '' ? 'the end' : `"${rest}"`;
-    const hint = /^\s*\/[/*]/.test(rest) ? 'JSON has no comments' : undefined;
-    return problemAt(this.#file, this.#line, `expected ${wanted}, found ${found}`, hint);
+    return problemAt(this.#file, this.#line, `expected ${wanted}, found ${found}`);
   }
 }
 
