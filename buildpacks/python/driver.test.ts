@@ -269,4 +269,10 @@ test('beside another language only a sure mark is a Python app', async () => {
   assert.equal(await detect('package.json', 'requirements.txt'), 'Python');
   assert.equal(await detect('main.py'), 'Python');
   assert.equal(await detect('index.html'), undefined);
+  assert.equal(await detect('bot.py', 'README.md'), 'Python');
+  assert.equal(await detect('build.py', 'index.html'), undefined);
+  assert.equal(await detect('package.json', 'tool.py'), undefined);
+  const withProcfile = (Procfile: string) => pythonDriver.detect(treeOfFiles({ Procfile, 'job.py': '' }));
+  assert.equal(await withProcfile('console: python3 -u job.py\n'), 'Python');
+  assert.equal(await withProcfile('web: ./serve\n'), undefined);
 });

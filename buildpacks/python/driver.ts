@@ -36,7 +36,16 @@ async function detect(tree: SourceTree): Promise<string | undefined> {
   if (sureMarks.some((path) => tree.has(path))) return 'Python';
   if (othersMarks.some((path) => tree.has(path))) return undefined;
   const marks = ['pyproject.toml', ...scripts, 'requirements/production.txt', 'requirements/base.txt'];
-  return marks.some((path) => tree.has(path)) ? 'Python' : undefined;
+  return marks.some((path) => tree.has(path)) || (await isScript(tree)) ? 'Python' : undefined;
+}
+
+/** Nothing but scripts, and a Procfile that runs one of them, or none. */
+async function isScript(tree: SourceTree): Promise<boolean> {
+  const atRoot = [...tree.entries.keys()].filter((path) => !path.includes('/'));
+  if (!atRoot.some((path) => path.endsWith('.py'))) return false;
+  const procfile = await tree.readText('Procfile', 64 * 1024);
+  if (procfile !== undefined) return /^[\w-]+:\s*(?:exec\s+)?python3?\s/m.test(procfile);
+  return !atRoot.some((path) => /\.(?:html|sh|php|rb)$/.test(path));
 }
 
 async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> {
