@@ -1,8 +1,8 @@
 // The app's own layers: packages, source, what the build leaves. In layers (packages keyed by the lockfile alone), or as a whole when installing
 // needs the source. Used by driver.ts. Scripts are constants; folders of the tree travel in the environment, checked by workspaces.ts.
 import type { PlannedLayer, RunLayer } from '@berth/builder/plan/plan.ts';
-import { buildCaches, buildScratch, buildScript, withCaches } from './build-script.ts';
-import { explainInstall } from './explain.ts';
+import { addedPackages, buildCaches, buildScratch, buildScript, withCaches } from './build-script.ts';
+import { explainBuild, explainInstall } from './explain.ts';
 import { type Facts, mayCompile, type Part, tellsNeed } from './facts.ts';
 import { lifecycleScripts } from './lifecycle.ts';
 import type { ManagerKind } from './package-manager.ts';
@@ -175,11 +175,8 @@ function outputStep(facts: Facts, part: Part, build: string, packages: string[])
     env: { ...common.env, ...caches.env },
     vars: 'all',
     caches: { ...common.caches, ...caches.folders },
-    leaveOut: [...common.leaveOut, ...caches.paths, ...buildScratch(part)],
-    explain: () => ({
-      message: failed === undefined ? 'the build failed' : `the "${failed}" script failed`,
-      hint: 'its own message is above',
-    }),
+    leaveOut: [...common.leaveOut, ...caches.paths, ...buildScratch(part), ...addedPackages(part)],
+    explain: explainBuild(failed),
   };
 }
 

@@ -81,11 +81,21 @@ export function buildCaches(facts: Facts, part: Part): BuildCaches {
   const env = {
     ...(keeps ? { BUILD_CACHES: linked.join(' '), BUILD_KEPT: copied.join(' ') } : {}),
     ...(facts.workspaces.length > 0 ? { BUILD_FOLDERS: buildFolders(facts, part) } : {}),
+    ...part.framework?.buildEnv,
     ...(tree.has('turbo.json') ? { TURBO_TELEMETRY_DISABLED: '1' } : {}),
     ...(tree.has('nx.json') ? { NX_DAEMON: 'false' } : {}),
   };
   return { env, paths: linked, folders: keeps ? { build: '/cache/build' } : {} };
 }
+
+/** What a build that installs packages of its own changes, besides what it makes. */
+export function addedPackages({ framework, folder }: Part): string[] {
+  if (framework?.addsPackages !== true) return [];
+  const changed = ['node_modules', 'package.json', ...lockfiles];
+  return folder === '' ? changed : [...changed, ...changed.map((name) => `${folder}/${name}`)];
+}
+
+const lockfiles = ['package-lock.json', 'yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb'];
 
 /** What only the build needs: not in the image. */
 export function buildScratch(part: Part): string[] {

@@ -28,6 +28,20 @@ export function explainInstall(manager: PackageManager): (output: string) => Exp
   };
 }
 
+/** For the app's own build script: what it says itself is better than what we could, but for a host that cannot be had from here. */
+export function explainBuild(script: string | undefined): (output: string) => Explanation {
+  const message = script === undefined ? 'the build failed' : `the "${script}" script failed`;
+  return (output) => {
+    const host = /getaddrinfo (?:ENOTFOUND|EAI_AGAIN) ([\w.-]+)/.exec(output)?.[1];
+    return host === undefined
+      ? { message, hint: 'its own message is above' }
+      : {
+          message: `${message}: "${host}" cannot be reached from here`,
+          hint: 'its own message is above; commit what it fetches, or ask the operator for a way to that host',
+        };
+  };
+}
+
 /** For the steps that fetch npm, yarn, pnpm or Bun. */
 export function explainManager(label: string): (output: string) => Explanation | undefined {
   const hint = 'write a version that is there, or none: then the platform chooses';

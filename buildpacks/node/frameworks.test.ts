@@ -112,13 +112,27 @@ test('Angular says in angular.json where its build goes', async () => {
 
 test('a framework set up for another platform is refused with what to do', async () => {
   await assert.rejects(
-    planOf(uses('@sveltejs/kit'), { 'svelte.config.js': "import a from '@sveltejs/adapter-auto'" }),
+    planOf(uses('@sveltejs/kit'), { 'svelte.config.js': "import a from '@sveltejs/adapter-vercel'" }),
     {
-      message: 'SvelteKit is set up with @sveltejs/adapter-auto, which makes nothing that runs here',
+      message: 'SvelteKit is set up with @sveltejs/adapter-vercel, which makes nothing that runs here',
     },
   );
-  const declared = { 'svelte.config.js': "import a from '@sveltejs/adapter-auto'", Procfile: 'web: node x' };
+  const declared = {
+    'svelte.config.js': "import a from '@sveltejs/adapter-vercel'",
+    Procfile: 'web: node x',
+  };
   await planOf(uses('@sveltejs/kit'), declared);
+});
+
+test("SvelteKit's adapter-auto takes adapter-node, and what it installs for that stays out of the image", async () => {
+  const config = { 'svelte.config.js': "import a from '@sveltejs/adapter-auto'" };
+  const plan = await planOf(uses('@sveltejs/kit'), config);
+  const output = plan.layers.find(({ id }) => id === 'output') as RunLayer;
+  assert.equal(plan.defaultProcessTypes['web'], 'node build');
+  assert.equal(plan.env['HOST'], '0.0.0.0');
+  assert.equal(output.env['GCP_BUILDPACKS'], 'true');
+  for (const path of ['node_modules', 'package.json', 'package-lock.json'])
+    assert.ok(output.leaveOut.includes(path));
 });
 
 test('a site keeps nothing of what it was built with', async () => {

@@ -22,6 +22,10 @@ export interface Framework {
   build?: string;
   /** So that it listens where the router reaches it. */
   env?: Record<string, string>;
+  /** What the build alone is told. */
+  buildEnv?: Record<string, string>;
+  /** The build installs packages that only it needs: they stay out of the image. */
+  addsPackages?: boolean;
   /** Folders kept between builds, and what only the build needs; neither is in the image. */
   caches?: string[];
   scratch?: string[];
@@ -137,14 +141,22 @@ async function nuxt(look: Look): Promise<Framework | undefined> {
 
 async function svelteKit(look: Look): Promise<Framework | undefined> {
   if (!look.uses('@sveltejs/kit')) return undefined;
+  // Behind the router the app itself sees plain HTTP; forms are refused when the scheme is wrong.
+  const env = { HOST: '0.0.0.0', PROTOCOL_HEADER: 'x-forwarded-proto' };
   const config = `${await look.config('svelte.config')}\n${await look.config('vite.config')}`;
   const common = { name: 'SvelteKit', build: 'vite build', scratch: ['.svelte-kit'] };
   const imports = (adapter: string) => config.includes(`@sveltejs/adapter-${adapter}`);
-  if (imports('node')) {
-    // Behind the router the app itself sees plain HTTP; forms are refused when the scheme is wrong.
-    const env = { HOST: '0.0.0.0', PROTOCOL_HEADER: 'x-forwarded-proto' };
-    return { ...common, start: `node ${folderOf(setting(config, 'out'), 'build')}`, env };
-  }
+  if (imports('node')) return { ...common, start: `node ${folderOf(setting(config, 'out'), 'build')}`, env };
+  if (imports('auto'))
+    return {
+      ...common,
+      start: 'node build',
+      env,
+      // What makes adapter-auto take adapter-node, which it adds itself.
+      buildEnv: { GCP_BUILDPACKS: 'true' },
+      addsPackages: true,
+      afterBuild: adapterAutoScript,
+    };
   if (imports('static')) {
     const fallback = setting(config, 'fallback');
     const folder = folderOf(setting(config, 'pages'), 'build');
@@ -159,6 +171,13 @@ async function svelteKit(look: Look): Promise<Framework | undefined> {
     },
   };
 }
+
+const adapterAutoScript = `
+[ -f build/index.js ] || {
+  echo 'adapter-auto has not taken adapter-node: update it (3.3 is the first that does), or set up adapter-node in its place' >&2
+  exit 1
+}
+`;
 
 async function astro(look: Look): Promise<Framework | undefined> {
   if (!look.uses('astro')) return undefined;
