@@ -129,8 +129,15 @@ async function stopChild(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** A sentence when it is not installed. */
-export async function startDockerd(work: string, rootfs: Buffer): Promise<Engine | string> {
+/**
+ * A sentence when it is not installed. On the `host` network there is no bridge and no rule: containers must be on the host's network too, and
+ * reach what the machine reaches.
+ */
+export async function startDockerd(
+  work: string,
+  rootfs: Buffer,
+  network: 'own' | 'host' = 'own',
+): Promise<Engine | string> {
   const dockerd = '/usr/sbin/dockerd';
   if (!existsSync(dockerd)) return 'docker.io is not installed (apt-get install docker.io)';
   const folder = join(work, 'docker');
@@ -139,16 +146,18 @@ export async function startDockerd(work: string, rootfs: Buffer): Promise<Engine
   const config = join(folder, 'daemon.json');
   writeFileSync(config, '{}');
   // Its bridge and its netfilter rules live and die with a network namespace of its own.
+  const isOwn = network === 'own';
   const child = startCommand(
     [
       'unshare',
-      '--net',
+      ...(isOwn ? ['--net'] : []),
       '--mount',
       'sh',
       '-c',
       'ip link set lo up; exec "$@"',
       'sh',
       dockerd,
+      ...(isOwn ? [] : ['--bridge', 'none', '--iptables=false', '--ip-forward=false']),
       '--config-file',
       config,
       '--data-root',

@@ -3,13 +3,12 @@
 // `npm run bench:push-to-live`; needs root. Not part of the tests: it measures, it does not judge.
 import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommandOk } from '@berth/kit/run-command.ts';
 import { makeApp } from '../../helpers/app.ts';
 import { freePort, repository, startPlatform } from '../../helpers/platform.ts';
+import { untilServed } from '../until-served.ts';
 import { startDocker } from './docker-peer.ts';
 
 const rounds = Number(process.argv[2] ?? 10);
@@ -108,29 +107,6 @@ async function dockerRound(
   const start = performance.now();
   await docker.buildAndRun(folder, port);
   return untilServed(port, 'localhost', version, start);
-}
-
-/** Asks every 3 ms until an answer carries the version; milliseconds since `start`. */
-async function untilServed(port: number, host: string, version: string, start: number): Promise<number> {
-  const deadline = start + 120_000;
-  while (performance.now() < deadline) {
-    const body = await new Promise<string>((resolve) => {
-      const request = get(
-        { host: '127.0.0.1', port, headers: { host }, agent: false, timeout: 2000 },
-        (response) => {
-          let text = '';
-          response.on('data', (chunk) => (text += chunk));
-          response.on('end', () => resolve(response.statusCode === 200 ? text : ''));
-          response.on('error', () => resolve(''));
-        },
-      );
-      request.on('error', () => resolve(''));
-      request.on('timeout', () => request.destroy());
-    });
-    if (body.includes(version)) return performance.now() - start;
-    await sleep(3);
-  }
-  throw new Error(`"${version}" was not served in 120 s`);
 }
 
 function findRootfs(dataDir: string): string {
