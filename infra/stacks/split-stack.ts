@@ -67,6 +67,8 @@ function ownersOf(root: string, packages: ReadonlyMap<string, DebianPackage>): M
 /** Of no package, but of use only to those that install packages. */
 const installersPaths =
   /^(etc\/apt|etc\/dpkg|var\/lib\/apt|var\/lib\/dpkg|var\/lib\/pam|var\/cache|usr\/share\/keyrings)(\/|$)/;
+/** Of packages that apps run on, but of use only where locales are made, or to nobody. */
+const installersFiles = /^usr\/(bin\/(localedef|dir|vdir)|share\/gcc\/.*)$/;
 /** What scanners read beside the status: which files a package brought, and their digests. */
 const packageFacts = /^var\/lib\/dpkg\/info\/([^/:]+)(:[a-z0-9]+)?\.(list|md5sums)$/;
 
@@ -79,6 +81,7 @@ export function sortPaths(
   const isKept = (path: string): boolean => {
     const fact = packageFacts.exec(path);
     if (fact) return kept.has(fact[1] ?? '');
+    if (installersFiles.test(path)) return false;
     const of = owners.get(path);
     return of ? of.some((name) => kept.has(name)) : !installersPaths.test(path);
   };

@@ -1,4 +1,4 @@
-// The first program a newcomer runs: `node infra/up/bootstrap.mjs demo|up|down|status|install|format|check|test`, called by the npm scripts.
+// The first program a newcomer runs: `node infra/up/bootstrap.mjs demo|up|down|status|stack:update|install|format|check|test`, called by the npm scripts.
 // Brings the machine to the point where the platform's own TypeScript runs on Node 24, then hands over to it.
 // Must stay plain ESM without packages, for Node 20; must do nothing twice.
 import { existsSync, statSync } from 'node:fs';
@@ -26,6 +26,7 @@ const commands = {
   up: { program: 'main.ts', purpose: 'run', rootTo: 'run containers', prepare: true },
   down: { program: 'main.ts', purpose: 'run', rootTo: 'stop containers', prepare: false },
   status: { program: 'main.ts', purpose: 'run', rootTo: 'ask the supervisor', prepare: false },
+  'stack:update': { program: 'main.ts', purpose: 'run', rootTo: 'make stack images', prepare: false },
   install: { program: 'install.ts', purpose: 'run', rootTo: 'install a system service', prepare: true },
   format: { program: 'format.ts', purpose: 'check', prepare: false },
   check: { program: 'check.ts', purpose: 'check', prepare: true },

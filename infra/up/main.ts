@@ -1,10 +1,11 @@
-// Entry of the supervisor: `main.ts up [--detach] | down [--data] [--yes] | status [--json]`. Started by bootstrap.mjs and by systemd.
+// Entry of the supervisor: `main.ts up [--detach] | down [--data] [--yes] | status [--json] | stack:update`. Started by bootstrap.mjs and by systemd.
 import { parseArgs } from 'node:util';
 import { AppError } from '@berth/kit/errors.ts';
 import { readPlatform } from './config.ts';
 import { down } from './down.ts';
 import { showError } from './show-error.ts';
 import { showStatus } from './show-status.ts';
+import { updateStackImages } from './stack-image.ts';
 import { upDetached, upForeground } from './up.ts';
 
 async function main(args: string[]): Promise<void> {
@@ -17,9 +18,11 @@ async function main(args: string[]): Promise<void> {
       return down(platform, { data: values.data, yes: values.yes });
     case 'status':
       return showStatus(platform, { json: values.json });
+    case 'stack:update':
+      return updateStackImages(platform);
     default:
       throw new AppError('bad_request', `there is no command "${positionals[0] ?? ''}"`, {
-        hint: 'one of: up down status',
+        hint: 'one of: up down status stack:update',
       });
   }
 }

@@ -10,6 +10,23 @@ const cacheDir = '/var/cache/berth/stacks';
 
 /** Prints one line with its time. Parts that are replaced by others (BERTH_PARTS) bring no recipe: then there is nothing to do. */
 export async function ensureStackImage(platform: Platform): Promise<void> {
+  await makeStackImage(platform, [], 'then run "npm run up" again: nothing is lost');
+}
+
+/** `npm run stack:update`: both variants anew from Debian's mirror, with its security updates. Apps follow by `berth stack:rebase` or their next push. */
+export async function updateStackImages(platform: Platform): Promise<void> {
+  if (!existsSync(platform.engineSocket))
+    throw new AppError('unavailable', 'the platform does not run', { hint: 'npm run up -- --detach' });
+  for (const variant of ['run', 'build'])
+    await makeStackImage(
+      platform,
+      ['--update', '--variant', variant],
+      'the stack stays as it was; the mirror is the one in /etc/apt',
+    );
+  process.stdout.write('       berth stack:rebase --all puts every app onto it, without a build\n');
+}
+
+async function makeStackImage(platform: Platform, options: string[], hint: string): Promise<void> {
   const script = join(platform.partsDir, 'infra/stacks/make-stack.ts');
   if (!existsSync(script)) return;
   const argv: [string, ...string[]] = [
@@ -19,6 +36,7 @@ export async function ensureStackImage(platform: Platform): Promise<void> {
     platform.engineSocket,
     '--cache',
     cacheDir,
+    ...options,
   ];
   const child = startCommand(argv, {
     cwd: '/',
@@ -30,6 +48,6 @@ export async function ensureStackImage(platform: Platform): Promise<void> {
   child.once('exit', resolve);
   if ((await promise) !== 0)
     throw new AppError('unavailable', 'the stack image could not be made', {
-      hint: 'see the line above; then run "npm run up" again: nothing is lost',
+      hint: `see the line above; ${hint}`,
     });
 }

@@ -227,3 +227,17 @@ test('a Procfile decides the process types', async () => {
     release: 'node migrate.js',
   });
 });
+
+test('a hello-world image is small: less than 160 MB, of which the stack less than 90', async () => {
+  const hello = {
+    'package.json': JSON.stringify({ name: 'a', version: '1.0.0', scripts: { start: 'node server.js' } }),
+    'server.js': "require('http').createServer((_, answer) => answer.end('hi')).listen(process.env.PORT);\n",
+  };
+  const { layers = [] } = resultOf(await bench.build(hello, { app: 'hello' }));
+  const megabytes = (name?: string) =>
+    layers
+      .filter((layer) => name === undefined || layer.name === name)
+      .reduce((sum, layer) => sum + (layer.sizeBytes ?? Number.NaN), 0) / 1e6;
+  assert.ok(megabytes('stack') < 90, `the stack has ${megabytes('stack')} MB`);
+  assert.ok(megabytes() < 160, `the image has ${megabytes()} MB`);
+});
