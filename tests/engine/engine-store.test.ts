@@ -60,6 +60,14 @@ test('a daemon that is killed in the middle of a layer cleans up when it starts 
   assert.equal(await engine.client.hasLayer(engine.layer), true);
 });
 
+test('what a commit left out is gone from the store soon after, without anybody waiting for it', async () => {
+  const id = await engine.runDetached(['/guest', 'write', '/etc/made', 'x', ',', 'write', '/tmp/junk', 'x']);
+  await engine.client.waitContainer(id);
+  await engine.client.commitLayer(id, { mtime: 0, exclude: ['/tmp', '/missing'] });
+  await engine.client.removeContainer(id);
+  await eventually('the folder is gone', () => Promise.resolve(unfinished().length === 0));
+});
+
 test('a full disk refuses the layer, says so, and keeps what was there', async () => {
   await assert.rejects(engine.client.makeLayer(Readable.from([tarOf(60_000_000)])), /space/);
   assert.deepEqual(unfinished(), []);

@@ -10,6 +10,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -146,6 +147,26 @@ test('removing a folder follows no link and touches nothing outside', async () =
     assert.equal((await helper.call('dir.remove', { dir: bad })).error?.code, 'bad_request', bad);
   assert.equal((await helper.call('dir.remove', { dir: helper.layer('link') })).ok, true);
   assert.equal(readFileSync(path.join(outside, 'precious'), 'utf8'), '1');
+});
+
+test('what is set aside is gone from its place at once, and no link leads the helper elsewhere', async () => {
+  const outside = mkdtempSync(path.join(helper.folder, 'outside-'));
+  writeFileSync(path.join(outside, 'precious'), '1');
+  const [dir, into] = [helper.layer('cleared'), helper.layer('aside')];
+  mkdirSync(path.join(dir, 'tmp/deep'), { recursive: true });
+  mkdirSync(into);
+  writeFileSync(path.join(dir, 'stays'), '');
+  symlinkSync(outside, path.join(dir, 'link'));
+  const below = (...names: string[]) => names.map((name) => path.join(dir, name));
+  const setAside = (paths: string[]) => helper.call('dir.set_aside', { paths, into });
+  assert.equal((await setAside(below('tmp', 'missing', 'missing/too', 'link'))).ok, true);
+  assert.deepEqual(readdirSync(dir), ['stays']);
+  assert.deepEqual(readdirSync(into).sort(), ['0', '3']);
+  symlinkSync(outside, path.join(dir, 'link'));
+  for (const bad of [below('link/precious'), [`${dir}/../cleared/stays`], [outside]])
+    assert.equal((await setAside(bad)).error?.code, 'bad_request', bad[0]);
+  assert.equal(readFileSync(path.join(outside, 'precious'), 'utf8'), '1');
+  for (const folder of [dir, into]) assert.equal((await helper.call('dir.remove', { dir: folder })).ok, true);
 });
 
 test('a folder deeper than any path can name is removed', async () => {

@@ -94,8 +94,11 @@ export function commitLayer(
     const dir = files.stateDir(container.id);
     const upper = join(dir, 'upper');
     await checkQuota(container, helper, upper);
-    for (const path of options.exclude) await helper.remove(join(upper, relativePath(path)));
-    const layer = await layers.adopt(upper, options.mtime);
+    // Nobody waits for the removal of a large build folder, nor shares the disk with it meanwhile.
+    const removeExcluded = await layers.setAside(
+      options.exclude.map((path) => join(upper, relativePath(path))),
+    );
+    const layer = await layers.adopt(upper, options.mtime).finally(removeExcluded);
     container.record.layers = [...container.record.layers, layer.diffId];
     files.save(container.record); // before anything else: what was written is in the layer alone now
     mkdirSync(upper, { recursive: true, mode: 0o755 });

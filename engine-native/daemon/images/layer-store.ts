@@ -231,6 +231,26 @@ export class LayerStore {
     }
   }
 
+  /**
+   * Takes these paths away from where they are, in no time, and gives how to remove them for good, which may take long. What a crash leaves of
+   * them is removed at the next start.
+   */
+  async setAside(paths: readonly string[]): Promise<() => void> {
+    const aside = this.#temporaryPath();
+    mkdirSync(aside, { mode: 0o700 });
+    const remove = () =>
+      void this.#helper
+        .remove(aside)
+        .catch((err: unknown) => this.#log.warn({ err }, 'what was set aside stays until the next start'));
+    try {
+      await this.#helper.setAside(paths, aside);
+    } catch (error) {
+      remove();
+      throw error;
+    }
+    return remove;
+  }
+
   /** Clears what a crash left behind: unfinished layers always, layers without a mark when the machine went down. */
   async recover(crashedMachine: boolean): Promise<void> {
     for (const name of readdirSync(this.#dir)) {

@@ -158,6 +158,11 @@ export class Helper {
     });
   }
 
+  /** Renames what is there of `paths` into the empty folder `into`: in no time, whatever it is. */
+  async setAside(paths: readonly string[], into: string): Promise<void> {
+    await this.#askAgain('dir.set_aside', { paths, into }, heavyLimitMs);
+  }
+
   async sync(dir: string): Promise<void> {
     await this.#askAgain('dir.sync', { dir }, heavyLimitMs);
   }

@@ -58,6 +58,7 @@ int op_port_forget(struct op_call *call, struct json_out *reply, struct err *err
 int op_nft_apply(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_usage(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_remove(struct op_call *call, struct json_out *reply, struct err *err);
+int op_dir_set_aside(struct op_call *call, struct json_out *reply, struct err *err);
 int op_dir_sync(struct op_call *call, struct json_out *reply, struct err *err);
 int op_daemon_trim(struct op_call *call, struct json_out *reply, struct err *err);
 int op_archive_stat(struct op_call *call, struct json_out *reply, struct err *err);

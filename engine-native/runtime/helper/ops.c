@@ -13,6 +13,7 @@ static const struct op table[] = {
     {"tree.list", OP_STREAM, op_tree_list},
     {"dir.usage", OP_WORKER, op_dir_usage},
     {"dir.remove", OP_WORKER, op_dir_remove},
+    {"dir.set_aside", OP_WORKER, op_dir_set_aside},
     {"dir.sync", OP_WORKER, op_dir_sync},
     {"archive.stat", OP_WORKER, op_archive_stat},
     {"archive.get", OP_STREAM, op_archive_get},
