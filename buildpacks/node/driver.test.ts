@@ -261,6 +261,11 @@ test('the lockfile chooses the package manager, packageManager its version', asy
     await manager({ 'package.json': asked, 'pnpm-lock.yaml': "lockfileVersion: '9.0'" }),
     'pnpm@9.1.2: pnpm install --frozen-lockfile --prod',
   );
+  const holds = async (engines: object) => {
+    const files = { 'package.json': manifest({ dependencies: { ms: '1' }, engines }), 'pnpm-lock.yaml': '' };
+    return run(await planOf(files), 'manager').inImage;
+  };
+  assert.deepEqual([await holds({}), await holds({ pnpm: '10.x' })], [false, true]);
   await assert.rejects(manager({ 'yarn.lock': '', 'package-lock.json': '{}' }), /there are two lockfiles/);
   await assert.rejects(
     manager({ 'package.json': manifest({ packageManager: 'yarn' }) }),

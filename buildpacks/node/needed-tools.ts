@@ -21,7 +21,9 @@ export function neededTools(facts: Facts, web: string | undefined): NeededTools 
   const all = [manifest, ...workspaces.map((one) => one.manifest)];
   const operated = all.some(hasOperatorScripts);
   const label = manager.label;
-  const isManagersOwn = label !== 'npm' && (operated || names(new RegExp(`\\b${label}x?\\b`)));
+  const isManagersOwn =
+    label !== 'npm' &&
+    (operated || names(new RegExp(`\\b${label}x?\\b`)) || manifest.engines[label] !== undefined);
   return {
     node: manager.kind !== 'bun' || !(web !== undefined && isBunAlone(web) && commandTexts.length === 0),
     npm: (label === 'npm' && operated) || names(/\bnp[mx]\b/) || manifest.engines['npm'] !== undefined,
