@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
 import { loadedPart } from '../buildpacks/node/strip-binary.mjs';
 import type { SeedLayer } from './plan/plan.ts';
-import { type TarEntry, writeTar } from './source/tar.ts';
+import { type TarEntry, writeTar } from '@berth/kit/write-tar.ts';
 
 export type SeedPart = SeedLayer['part'];
 

@@ -51,7 +51,34 @@ export class ApiClient {
 
   /** Each JSON line of an answer, as it comes. */
   async *lines<T>(path: string, signal?: AbortSignal): AsyncGenerator<T> {
-    const response = await this.#open('GET', path, undefined, signal);
+    yield* this.#lines<T>(await this.#open('GET', path, undefined, signal));
+  }
+
+  /** Sends a stream and gives each JSON line of the answer, which may also come while it is being sent: then the rest stays here. */
+  async *upload<T>(path: string, type: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<T> {
+    const headers = { ...this.#headers(), 'content-type': type };
+    const sent = this.#send(new URL(path, this.server), { method: 'POST', headers, agent: false });
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    let limit: NodeJS.Timeout | undefined;
+    sent.on('response', (response) => {
+      clearTimeout(limit);
+      resolve(response);
+    });
+    // an answer that is there already says more than the connection that broke behind it
+    sent.on('error', (cause) => reject(this.#unreachable(cause)));
+    try {
+      const feeding = feed(body, sent, promise);
+      feeding.then(() => {
+        limit = setTimeout(() => sent.destroy(this.#silent()), answerLimitMs);
+      }, reject);
+      yield* this.#lines<T>(await promise);
+    } finally {
+      clearTimeout(limit);
+      sent.destroy();
+    }
+  }
+
+  async *#lines<T>(response: IncomingMessage): AsyncGenerator<T> {
     if ((response.statusCode ?? 0) >= 400) throw this.#error(response, await readAll(response));
     try {
       for await (const line of readNdjson(response)) {
@@ -156,6 +183,31 @@ export class ApiClient {
       hint: 'is this the URL of a Berth server?',
     });
   }
+}
+
+/** Ends early when the answer comes first. */
+async function feed(
+  body: AsyncIterable<Uint8Array>,
+  into: ClientRequest,
+  answer: Promise<unknown>,
+): Promise<void> {
+  let isAnswered = false;
+  const stopped = answer.then(
+    () => {
+      isAnswered = true;
+    },
+    () => {
+      isAnswered = true;
+    },
+  );
+  for await (const chunk of body) {
+    if (isAnswered) return;
+    if (into.write(chunk)) continue;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    into.once('drain', resolve);
+    await Promise.race([promise, stopped]);
+  }
+  if (!isAnswered) into.end();
 }
 
 async function readAll(response: IncomingMessage): Promise<string> {

@@ -26,6 +26,7 @@ export const commandTable: ReadonlyMap<string, Loader> = new Map<string, Loader>
   ['logs', async () => (await import('./commands/logs.ts')).logs],
   ['run', async () => (await import('./commands/run.ts')).run],
   ['cron', async () => (await import('./commands/cron.ts')).cron],
+  ['deploy', async () => (await import('./commands/deploy.ts')).deploy],
   ['builds', async () => (await import('./commands/builds.ts')).builds],
   ['builds:info', async () => (await import('./commands/builds.ts')).buildsInfo],
   ['builds:output', async () => (await import('./commands/builds.ts')).buildsOutput],

@@ -34,6 +34,9 @@ export const StartPush = Type.Object({
   repository: Type.String(),
   objectDirectories: Type.Array(Type.String()),
   noCache: Type.Optional(Type.Boolean({ description: 'git push -o no-cache' })),
+  trigger: Type.Optional(
+    Type.Literal('deploy', { description: 'a folder or an archive; absent: a git push' }),
+  ),
 });
 export type StartPush = Static<typeof StartPush>;
 export const StartedPush = Type.Object({ pushId: Id, buildNumber: Type.Integer() });

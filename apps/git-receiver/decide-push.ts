@@ -7,8 +7,8 @@ import type { Logger } from '@berth/kit/logging.ts';
 import type { ReceiverLimits } from './config.ts';
 import { type ControllerClient, type Grant, reconnectLimitMs } from './controller-client.ts';
 import type { TreeCounter } from './count-tree.ts';
-import { followPush } from './follow-push.ts';
-import type { HookChannel, PushedRefs, RefUpdate } from './hook-channel.ts';
+import { followPush, type PushEnd } from './follow-push.ts';
+import type { PushedRefs, RefUpdate } from './hook-channel.ts';
 import { ObjectReader } from './object-reader.ts';
 import { notePending } from './pending-pushes.ts';
 import {
@@ -29,7 +29,9 @@ export interface PushContext {
   controller: ControllerClient;
   counter: TreeCounter;
   limits: ReceiverLimits;
-  hook: HookChannel;
+  introduction: () => Promise<PushedRefs | null>;
+  /** Prints a line to the pusher. */
+  print: (line: string) => Promise<void>;
   log: Logger;
   /** performance.now() when the POST came in. */
   startedMs: number;
@@ -37,13 +39,18 @@ export interface PushContext {
   signal: AbortSignal;
   /** Set as soon as the controller waits to hear whether the ref moved. */
   onStarted: (push: { pushId: string; ref: string; newOid: string }) => void;
+  /** The ref of a deployed folder, which is built whatever the deploy branch is. */
+  deployRef?: string;
+  noCache?: boolean;
+  /** How it ended, for who does not read git's exit code. */
+  onEnd?: (end: PushEnd) => void;
 }
 
 /** Whether git may move the refs. Everything the pusher should know has been printed. */
 export async function decidePush(context: PushContext): Promise<boolean> {
-  const { hook, log, grant } = context;
+  const { print, log, grant } = context;
   try {
-    const pushed = await hook.introduction();
+    const pushed = await context.introduction();
     if (!pushed) return false; // git has refused the push by itself and said why
     const deploy = await sortUpdates(context, pushed);
     if (!deploy) return true;
@@ -54,7 +61,10 @@ export async function decidePush(context: PushContext): Promise<boolean> {
     const error = asAppError(err);
     if (context.signal.aborted) return false;
     if (error.code === 'internal') log.error({ err, app: grant.appName }, 'push failed inside');
-    for (const line of pusherLines(error)) await hook.print(line);
+    const lines = pusherLines(error);
+    for (const line of lines) await print(line);
+    const message = lines[0]?.slice(warning('').length) ?? '';
+    context.onEnd?.({ end: true, ok: false, code: error.code, message, release: null, url: null });
     return false;
   }
 }
@@ -67,24 +77,27 @@ function pusherLines(error: AppError): string[] {
 
 /** Says what the refs beside the deploy branch mean; returns the update that deploys, if any. */
 async function sortUpdates(context: PushContext, pushed: PushedRefs): Promise<RefUpdate | undefined> {
-  const { hook, grant } = context;
-  const deployRef = `refs/heads/${grant.deployBranch}`;
+  const { print, grant } = context;
+  const deployRef = context.deployRef ?? `refs/heads/${grant.deployBranch}`;
   const deploy = pushed.updates.find((update) => update.ref === deployRef);
   if (deploy && isDelete(deploy))
     throw new AppError('forbidden', `"${grant.deployBranch}" deploys and cannot be deleted`, {
       hint: `to remove the app: berth apps:destroy --confirm ${grant.appName}`,
     });
   if (pushed.unknownOptions > 0)
-    await hook.print(warning('The only push option here is "no-cache"; others were ignored.'));
+    await print(warning('The only push option here is "no-cache"; others were ignored.'));
   for (const update of pushed.updates) {
     const line = update === deploy ? null : otherRefLine(update, grant.deployBranch);
-    if (line !== null) await hook.print(line);
+    if (line !== null) await print(line);
   }
   return deploy;
 }
 
 /** On a full disk the queue takes no build and no database row is written: the push would wait without a word. */
-async function checkSpace({ repository, limits }: PushContext): Promise<void> {
+export async function checkSpace({
+  repository,
+  limits,
+}: Pick<PushContext, 'repository' | 'limits'>): Promise<void> {
   const { bavail, bsize } = await statfs(repository);
   const freeBytes = bavail * bsize;
   if (freeBytes < limits.leastFreeBytes)
@@ -95,7 +108,7 @@ async function checkSpace({ repository, limits }: PushContext): Promise<void> {
 
 /** Counts before anything is checked out anywhere. Throws `too_large`. */
 async function checkTree(context: PushContext, quarantine: string, commit: string): Promise<string> {
-  const { limits, hook } = context;
+  const { limits, print } = context;
   const reader = new ObjectReader(context.repository, quarantine);
   try {
     const { treeOid, count } = await context.counter.count(reader, commit);
@@ -105,7 +118,7 @@ async function checkTree(context: PushContext, quarantine: string, commit: strin
     if (count.bytes > limits.treeMaxBytes)
       throw new AppError('too_large', tooManyBytes(count.bytes, limits.treeMaxBytes), { hint });
     if (count.submodule !== null)
-      await hook.print(warning(`"${count.submodule}" is a submodule: its files are not fetched.`));
+      await print(warning(`"${count.submodule}" is a submodule: its files are not fetched.`));
     return treeOid;
   } finally {
     void reader.close();
@@ -140,11 +153,22 @@ async function deployPush(
   update: RefUpdate,
   treeOid: string,
 ): Promise<boolean> {
-  const { controller, grant, repository, hook, signal } = context;
+  const { controller, grant, repository, signal, print } = context;
   const { ref, oldOid, newOid } = update;
   const { appId, userId } = grant;
   const objectDirectories = [quarantine];
-  const push = { appId, userId, ref, oldOid, newOid, treeOid, repository, objectDirectories, noCache };
+  const push = {
+    appId,
+    userId,
+    ref,
+    oldOid,
+    newOid,
+    treeOid,
+    repository,
+    objectDirectories,
+    noCache: noCache || context.noCache === true,
+    ...(context.deployRef === undefined ? {} : { trigger: 'deploy' as const }),
+  };
   const { pushId, buildNumber } = await startPush(context, update, push);
   context.onStarted({ pushId, ref, newOid });
   await notePending(repository, { pushId, ref, newOid });
@@ -159,22 +183,23 @@ async function deployPush(
   let saidRelease = false;
   const end = await followPush({
     open: (after, stop) => controller.output(pushId, after, stop),
-    print: async (text) => {
+    print: (text) => {
       saidRelease ||= text.startsWith('-----> Released ');
-      await hook.print(text);
+      return print(text);
     },
     signal,
     reconnectLimitMs,
   });
+  context.onEnd?.(end);
   if (!end.ok) {
     for (const line of errorLines({ message: end.message, detail: undefined, hint: end.hint }))
-      await hook.print(line);
+      await print(line);
     return false;
   }
   if (!saidRelease && end.release !== null) {
-    await hook.print(`-----> Released v${end.release}`);
-    if (end.url !== null) await hook.print(`       ${end.url}`);
+    await print(`-----> Released v${end.release}`);
+    if (end.url !== null) await print(`       ${end.url}`);
   }
-  await hook.print(`       live in ${seconds(performance.now() - context.startedMs)}`);
+  await print(`       live in ${seconds(performance.now() - context.startedMs)}`);
   return true;
 }

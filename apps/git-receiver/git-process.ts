@@ -22,6 +22,8 @@ function settings(pushMaxBytes: number): [string, string][] {
     // CI systems push from depth-1 clones
     ['receive.shallowUpdate', 'true'],
     ['receive.advertisePushOptions', 'true'],
+    // what the platform keeps there is neither pushed nor mirrored away; deploys of a folder lift it for themselves
+    ['receive.hideRefs', 'refs/berth'],
     // the hook answers for the deploy branch, with a line that explains
     ['receive.denyDeleteCurrent', 'ignore'],
     ['receive.autogc', 'false'],
@@ -31,10 +33,11 @@ function settings(pushMaxBytes: number): [string, string][] {
   ];
 }
 
-/** The whole environment of a git process. */
+/** The whole environment of a git process; `more` are settings of this call, which win. */
 export function gitEnvironment(
   pushMaxBytes: number,
   extra: Record<string, string> = {},
+  more: readonly [string, string][] = [],
 ): Record<string, string> {
   const env: Record<string, string> = {
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -46,7 +49,7 @@ export function gitEnvironment(
     GIT_NO_REPLACE_OBJECTS: '1',
     ...extra,
   };
-  const pairs = settings(pushMaxBytes);
+  const pairs = [...settings(pushMaxBytes), ...more];
   env['GIT_CONFIG_COUNT'] = String(pairs.length);
   for (const [index, [key, value]] of pairs.entries()) {
     env[`GIT_CONFIG_KEY_${index}`] = key;

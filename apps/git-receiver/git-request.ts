@@ -10,8 +10,18 @@ export interface GitRequest {
   kind: 'advertise' | 'rpc';
 }
 
+/** A folder or an archive, sent as a tar. */
+export interface DeployRequest {
+  app: string;
+  kind: 'deploy';
+  /** Where the archive holds nothing but one folder, the app is in there. */
+  entersOnlyFolder: boolean;
+  noCache: boolean;
+}
+
 // The same pattern as the contract's app name; written here so that nothing else of a path can ever reach the file system.
 const pathPattern = /^\/([a-z][a-z0-9-]{0,28}[a-z0-9])\.git\/(info\/refs|git-upload-pack|git-receive-pack)$/;
+const deployPattern = /^\/v1\/apps\/([a-z][a-z0-9-]{0,28}[a-z0-9])\/deploys$/;
 const repositoryPattern = /^\/([^/]{1,64})\.git(?:\/|$)/;
 
 function isService(value: string | null): value is GitService {
@@ -38,6 +48,15 @@ export function parseGitRequest(method: string, target: string): GitRequest {
   }
   if (method !== 'POST') throw new AppError('bad_request', `"${method}" is not a way to call "${action}"`);
   return { app, service: action as GitService, kind: 'rpc' };
+}
+
+/** Undefined for what is no deploy; the controller has checked the query already. */
+export function parseDeployRequest(method: string, target: string): DeployRequest | undefined {
+  const url = new URL(target, 'http://receiver');
+  const app = deployPattern.exec(url.pathname)?.[1];
+  if (app === undefined || method !== 'POST') return undefined;
+  const isSet = (name: string) => url.searchParams.get(name) === 'true';
+  return { app, kind: 'deploy', entersOnlyFolder: isSet('enter'), noCache: isSet('noCache') };
 }
 
 function noRepository(path: string): AppError {

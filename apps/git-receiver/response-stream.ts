@@ -50,7 +50,7 @@ export async function pourOutput(
 /** A client that reads nothing for this long holds a push, and with it every later push of the app. */
 const unreadLimitMs = 120_000;
 
-async function drained(response: ServerResponse): Promise<void> {
+export async function drained(response: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const limit = setTimeout(() => response.destroy(), unreadLimitMs);
   response.once('drain', resolve).once('close', resolve);

@@ -2,7 +2,8 @@
 // Called by main.ts. Must never touch a repository before the controller has allowed the request.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
-import { type GitRequest, parseGitRequest } from './git-request.ts';
+import { type DeployRequest, type GitRequest, parseDeployRequest, parseGitRequest } from './git-request.ts';
+import { receiveDeploy } from './receive-deploy.ts';
 import { receivePack } from './receive-pack.ts';
 import type { Receiver } from './receiver.ts';
 import { noCache } from './response-stream.ts';
@@ -26,20 +27,23 @@ export function createGitServer(receiver: Receiver): Server {
 async function handle(receiver: Receiver, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const wanted = parseAuthorized(request);
   const authorization = request.headers.authorization ?? null;
-  const grant = await receiver.controller.authorize(authorization, wanted.app, wanted.service);
+  const service = wanted.kind === 'deploy' ? 'git-receive-pack' : wanted.service;
+  const grant = await receiver.controller.authorize(authorization, wanted.app, service);
   receiver.checkRoom();
+  if (wanted.kind === 'deploy') return receiveDeploy(receiver, grant, wanted, request, response);
   if (wanted.kind === 'advertise') return advertiseRefs(receiver, grant, wanted.service, request, response);
   if (wanted.service === 'git-receive-pack') return receivePack(receiver, grant, request, response);
   return uploadPack(receiver, grant, request, response);
 }
 
 /** Without credentials nobody learns which paths exist; git asks for them when it is told 401. */
-function parseAuthorized(request: IncomingMessage): GitRequest {
+function parseAuthorized(request: IncomingMessage): GitRequest | DeployRequest {
   if (request.headers.authorization === undefined || request.headers.authorization === '')
     throw new AppError('unauthorized', 'log in first', {
       hint: 'run "berth login", or give a token as the password',
     });
-  return parseGitRequest(request.method ?? 'GET', request.url ?? '/');
+  const [method, target] = [request.method ?? 'GET', request.url ?? '/'];
+  return parseDeployRequest(method, target) ?? parseGitRequest(method, target);
 }
 
 function answerError(
@@ -55,6 +59,10 @@ function answerError(
     response.destroy();
     return;
   }
+  if (parseDeployRequest(request.method ?? '', request.url ?? '/')) {
+    answerJson(error, response);
+    return;
+  }
   const text =
     error.code === 'internal' ? ['a fault of the platform; try again'] : [error.message, error.hint];
   const body = `${text.filter((line) => line !== undefined && line !== '').join('\n')}\n`;
@@ -64,6 +72,19 @@ function answerError(
     ...noCache,
     ...(error.status === 401 ? { 'www-authenticate': 'Basic realm="berth"' } : {}),
     ...(request.complete ? {} : { connection: 'close' }),
+  });
+  response.end(body);
+}
+
+/** The API's own shape of an error. What is left of the body is read and dropped: a closed connection would swallow the answer. */
+function answerJson(error: AppError, response: ServerResponse): void {
+  const said =
+    error.code === 'internal' ? new AppError('internal', 'a fault of the platform; try again') : error;
+  const body = JSON.stringify(said.toBody());
+  response.writeHead(error.status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    ...noCache,
   });
   response.end(body);
 }

@@ -3,11 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { AppError } from '@berth/kit/errors.ts';
+import { fileEntries, writeTar } from '@berth/kit/write-tar.ts';
 import { appUser, baseImageConfig, pathVariable } from '../image.ts';
 import { digest } from '../keys.ts';
 import { sourceTar } from '../source/source-layer.ts';
 import type { SourceTree } from '../source/source-tree.ts';
-import { fileEntries, writeTar } from '../source/tar.ts';
 import { fixedMtime, type LayerWork } from '../steps/layer-work.ts';
 import { discardContainer } from '../steps/prepare-engine.ts';
 import { runContainer, wroteTooMuch } from '../steps/run-container.ts';

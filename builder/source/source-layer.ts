@@ -1,8 +1,9 @@
 // The pushed tree as a tar stream, below app/ or as a build's context: what `git archive` would give without its export attributes, which a deploy must not obey.
 // Called for every build that is not reused. Must never write to the disk.
+
+import { type TarEntry, writeTar } from '@berth/kit/write-tar.ts';
 import type { GitObjects } from './git-objects.ts';
 import type { SourceTree, TreeEntry } from './source-tree.ts';
-import { type TarEntry, writeTar } from './tar.ts';
 
 /** Streams the tree below `folder` ('' is the root); names in `leaveOut` are dropped at the top level. Owners and times are the engine's to set. */
 export function sourceTar(

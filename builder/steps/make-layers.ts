@@ -2,12 +2,12 @@
 // Called by run-build.ts. Must never keep a layer of a failed or aborted command.
 import type { BuildStep } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
+import { fileEntries, writeTar } from '@berth/kit/write-tar.ts';
 import { appUser } from '../image.ts';
 import { digest, layerKey, varsDigest } from '../keys.ts';
 import type { BuildPlan, PlannedLayer, RunLayer, SeedLayer } from '../plan/plan.ts';
 import { platformNodeTar } from '../platform-node.ts';
 import { sourceTar } from '../source/source-layer.ts';
-import { fileEntries, writeTar } from '../source/tar.ts';
 import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
 import { runStep, varsFor } from './run-step.ts';
 

@@ -3,9 +3,9 @@
 import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
+import { fileEntries, writeTar } from '@berth/kit/write-tar.ts';
 import { appUser, baseImageConfig, pathVariable } from '../image.ts';
 import type { RunLayer } from '../plan/plan.ts';
-import { fileEntries, writeTar } from '../source/tar.ts';
 import type { BuildSources } from '../sources.ts';
 import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
 import { discardContainer } from './prepare-engine.ts';

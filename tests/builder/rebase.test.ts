@@ -8,13 +8,13 @@ import { dropOldStacks } from '@berth/builder/rebase/drop-old-stacks.ts';
 import { rebaseImage } from '@berth/builder/rebase/rebase-image.ts';
 import { stackVersions } from '@berth/builder/rebase/stack-versions.ts';
 import { runBuild } from '@berth/builder/run-build.ts';
-import { fileEntries, writeTar } from '@berth/builder/source/tar.ts';
 import type { BuildResult } from '@berth/contract/build.ts';
 import recipe from '@berth/infra/stacks/debian-13/recipe.json' with { type: 'json' };
 import { loadStack, stackCache } from '@berth/infra/stacks/make-stack.ts';
 import { stackArchives } from '@berth/infra/stacks/stack-archive.ts';
 import { stackKey } from '@berth/infra/stacks/stack-recipe.ts';
 import { runCommandOk } from '@berth/kit/run-command.ts';
+import { fileEntries, writeTar } from '@berth/kit/write-tar.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
 
 let bench: Workbench;

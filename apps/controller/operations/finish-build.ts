@@ -59,7 +59,7 @@ function releaseBuild(
     ...(result.manifest ? { manifest: result.manifest } : {}),
     description: result.rebasedOnto
       ? `rebase onto ${result.rebasedOnto}`
-      : `push ${build.commit_oid.slice(0, 7)}`,
+      : `${build.trigger} ${build.commit_oid.slice(0, 7)}`,
     ...(build.push_id ? { outputId: build.push_id } : {}),
   });
 }

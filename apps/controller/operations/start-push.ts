@@ -64,7 +64,7 @@ async function takePush(tx: Queryable, push: StartPush): Promise<Taken | undefin
   if (earlier.some((other) => !isBuilding(other))) return undefined;
   const superseded: string[] = [];
   for (const other of earlier) {
-    const reason = `superseded by a newer push (${push.newOid.slice(0, 7)})`;
+    const reason = `superseded by a newer ${push.trigger ?? 'push'} (${push.newOid.slice(0, 7)})`;
     if (other.build_id) await endBuild(tx, other.build_id, { status: 'superseded', error: reason });
     if (await endPush(tx, other.id, 'superseded', reason)) superseded.push(other.id);
   }
@@ -80,6 +80,7 @@ async function takePush(tx: Queryable, push: StartPush): Promise<Taken | undefin
     repository: push.repository,
     objectDirectories: push.objectDirectories,
     noCache: push.noCache ?? false,
+    trigger: push.trigger ?? 'push',
   });
   await recordEvent(tx, {
     appId: push.appId,

@@ -10,6 +10,7 @@ import { validateStrictly } from '../validation.ts';
 import { appEndpoints } from './apps.ts';
 import { buildSettingsEndpoints } from './build-settings.ts';
 import { cronEndpoints } from './cron.ts';
+import { deployEndpoints } from './deploys.ts';
 import type { ForApp } from './for-app.ts';
 import { logEndpoints } from './logs.ts';
 import { platformEndpoints } from './platform.ts';
@@ -50,6 +51,7 @@ export async function buildPublicServer(services: Services): Promise<FastifyInst
     appEndpoints(scope, services, forApp);
     buildSettingsEndpoints(scope, services, forApp);
     releaseEndpoints(scope, services, forApp);
+    deployEndpoints(scope, services, forApp);
     cronEndpoints(scope, services, forApp);
     logEndpoints(scope, services, forApp);
     runEndpoints(scope, services, forApp);

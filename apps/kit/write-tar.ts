@@ -1,4 +1,4 @@
-// Writes a tar stream (POSIX ustar, PAX where ustar cannot say it): the way of source, seeds and small files into the engine.
+// Writes a tar stream (POSIX ustar, PAX where ustar cannot say it): the way of source, seeds and small files into the engine and to the platform.
 // Must never read the disk itself; content comes from the caller.
 
 export interface TarEntry {

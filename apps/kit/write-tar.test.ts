@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runCommandOk } from '@berth/kit/run-command.ts';
-import { fileEntries, type TarEntry, writeTar } from './tar.ts';
+import { fileEntries, type TarEntry, writeTar } from './write-tar.ts';
 
 async function bytes(entries: Iterable<TarEntry>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
