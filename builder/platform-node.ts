@@ -5,9 +5,9 @@ import { access, lstat, readdir, readFile, readlink, realpath } from 'node:fs/pr
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { AppError } from '@berth/kit/errors.ts';
+import { type TarEntry, writeTar } from '@berth/kit/write-tar.ts';
 import { loadedPart } from '../buildpacks/node/strip-binary.mjs';
 import type { SeedLayer } from './plan/plan.ts';
-import { type TarEntry, writeTar } from '@berth/kit/write-tar.ts';
 
 export type SeedPart = SeedLayer['part'];
 
