@@ -1,9 +1,9 @@
 // From the tree to the image: who builds it (plan/choose-drivers.ts), then that builder. Called by run-build.ts, once an attempt.
 // Must never report the end of a build: that is run-build.ts's.
 import type { BuildResult } from '@berth/contract/build.ts';
-import { AppError } from '@berth/kit/errors.ts';
 import { buildWithDrivers } from './build-with-drivers.ts';
 import { buildWithClassicBuildpacks } from './classic/build-with-buildpacks.ts';
+import { buildWithLifecycle } from './cnb/build-with-lifecycle.ts';
 import type { BuildSource, CurrentBuild, Workshop } from './current-build.ts';
 import { buildFromDockerfile } from './dockerfile/build-from-dockerfile.ts';
 import type { AppManifest } from './manifest/app-manifest.ts';
@@ -23,7 +23,7 @@ const builders: Readonly<Record<Choice['builder'], Builder>> = {
   drivers: buildWithDrivers,
   dockerfile: buildFromDockerfile,
   classic: buildWithClassicBuildpacks,
-  cnb: cannotYet('apps on a Cloud Native builder', 'go back to the default: berth stack:set debian-13'),
+  cnb: buildWithLifecycle,
 };
 
 export async function buildImage(shop: Workshop, current: CurrentBuild): Promise<BuildResult> {
@@ -88,8 +88,4 @@ function chosen({ builder, detected }: Choice): string {
   if (builder === 'classic') return `Buildpacks: ${label} (${why})`;
   if (builder === 'cnb') return `Cloud Native builder ${label}`;
   return `${label} app detected (${why})`.replace('site app', 'site');
-}
-
-function cannotYet(what: string, hint: string): Builder {
-  return () => Promise.reject(new AppError('invalid', `${what} cannot be built yet`, { hint }));
 }

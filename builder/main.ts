@@ -13,6 +13,7 @@ import { Redis } from 'ioredis';
 import { BuildLayers } from './build-layers.ts';
 import { BuildCache } from './classic/build-cache.ts';
 import { removeVarsFolders } from './classic/vars-folder.ts';
+import { removeWorkFolders } from './cnb/work-folder.ts';
 import { readBuilderConfig } from './config.ts';
 import { ControllerApi } from './controller-api.ts';
 import { LayerRecords } from './layer-records.ts';
@@ -28,6 +29,7 @@ const log = createLogger('builder', config.logLevel);
 const shutdown = createShutdown(log);
 mkdirSync(config.dataDir, { recursive: true, mode: 0o711 });
 removeVarsFolders(config.dataDir);
+removeWorkFolders(config.dataDir);
 
 const shop: Workshop = {
   config,

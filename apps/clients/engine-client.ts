@@ -146,6 +146,27 @@ export class EngineClient {
     return this.#done('POST', withQuery(`/images/${encodeURI(reference)}/tag`, { repo, tag }), [201]);
   }
 
+  /** `docker pull`; the engine has its own logins and mirrors. A reference that cannot be had answers `not_found`. */
+  async pullImage(reference: string, signal: AbortSignal): Promise<void> {
+    const path = withQuery('/images/create', { fromImage: reference });
+    // The answer is progress, for as long as it takes: only the caller's signal bounds it.
+    await this.#lastLine('POST', path, { timeoutMs: 0, signal });
+  }
+
+  /** `docker load` of an archive with one image (`docker save`'s, an OCI layout); gives its id. Layers in `known` may be left out of it. */
+  async loadImage(
+    archive: AsyncIterable<Uint8Array>,
+    { known, signal }: { known: readonly string[]; signal: AbortSignal },
+  ): Promise<string> {
+    const options = { stream: archive, contentType: 'application/x-tar', timeoutMs: 0, signal };
+    const path = withQuery('/images/load', { known: known.join(',') });
+    const said = await this.#lastLine('POST', path, options);
+    const id = /^Loaded image ID: (sha256:[0-9a-f]{64})$/m.exec(said)?.[1];
+    if (id === undefined)
+      throw new AppError('bad_request', 'the archive does not hold exactly one image without a name');
+    return id;
+  }
+
   removeImage(reference: string, options: { force?: boolean } = {}): Promise<void> {
     const path = withQuery(`/images/${encodeURI(reference)}`, { force: options.force ?? false });
     return this.#done('DELETE', path, [200, 404]);
@@ -292,6 +313,21 @@ export class EngineClient {
 
   async #layer(path: string, options: CallOptions): Promise<LayerInfo> {
     return this.#http.call<LayerInfo>('POST', path, options);
+  }
+
+  /** The text of the last line of an answer of JSON lines. A line with an `error` is thrown. */
+  async #lastLine(method: string, path: string, options: CallOptions): Promise<string> {
+    const response = await this.#open(method, path, options);
+    let last = '';
+    try {
+      for await (const line of readNdjson(response) as AsyncGenerator<BuildLine>) {
+        if (line.error !== undefined) throw new AppError('not_found', line.error);
+        last = line.stream ?? last;
+      }
+    } finally {
+      response.destroy();
+    }
+    return last.trim();
   }
 
   async #maybe<T>(method: string, path: string): Promise<T | undefined> {

@@ -1,4 +1,5 @@
-// ENV_DIR: the config vars of one build as files, in memory, read-only for the buildpacks. Made by build-with-buildpacks.ts, gone at the build's end.
+// ENV_DIR: the config vars of one build as files, in memory, read-only for the buildpacks. Made by the builders that
+// run other people's buildpacks, gone at the build's end.
 // Must never write a value to a disk: a host without a folder in memory cannot build this way.
 import { createHash } from 'node:crypto';
 import {
@@ -27,7 +28,11 @@ export interface VarsFolder {
   remove(): void;
 }
 
-export function makeVarsFolder(dataDir: string, vars: Readonly<Record<string, string>>): VarsFolder {
+export function makeVarsFolder(
+  dataDir: string,
+  vars: Readonly<Record<string, string>>,
+  owner: { uid: number; gid: number } = appUser,
+): VarsFolder {
   const parent = parentOf(dataDir);
   mkdirSync(parent, { recursive: true, mode: 0o700 });
   const path = mkdtempSync(join(parent, 'vars-'));
@@ -40,9 +45,9 @@ export function makeVarsFolder(dataDir: string, vars: Readonly<Record<string, st
       if (!variableName.test(name)) continue;
       const file = join(path, name);
       writeFileSync(file, value, { mode: 0o400 });
-      chownSync(file, appUser.uid, appUser.gid);
+      chownSync(file, owner.uid, owner.gid);
     }
-    chownSync(path, appUser.uid, appUser.gid);
+    chownSync(path, owner.uid, owner.gid);
     chmodSync(path, 0o500);
     return { path, remove };
   } catch (error) {

@@ -10,14 +10,18 @@ export const buildNetwork = 'berth-builds';
 
 export interface ContainerRun {
   image: string;
-  script: string;
-  user: 'root' | 'app';
+  /** For `/bin/sh -e`, or a program with its arguments. */
+  script: string | readonly string[];
+  /** A name that the image knows, or numbers ("1000:1000"). */
+  user: string;
   env: Record<string, string>;
   binds: readonly string[];
   labels: Record<string, string>;
   /** Containers with the same word share a range of user ids. */
   userns: string;
   workingDir: string;
+  /** Absent: the network of builds. */
+  network?: 'none';
 }
 
 export interface RunWatch {
@@ -75,7 +79,7 @@ export function containerBody(run: ContainerRun, limits: BuildLimits): CreateCon
   return {
     Image: run.image,
     Entrypoint: [],
-    Cmd: ['/bin/sh', '-e', '-c', run.script],
+    Cmd: typeof run.script === 'string' ? ['/bin/sh', '-e', '-c', run.script] : run.script,
     Env: Object.entries(run.env).map(([name, value]) => `${name}=${value}`),
     User: run.user,
     WorkingDir: run.workingDir,
@@ -89,7 +93,7 @@ export function containerBody(run: ContainerRun, limits: BuildLimits): CreateCon
       CpuShares: limits.cpuShares,
       PidsLimit: limits.pids,
       StorageOpt: { size: String(limits.diskBytes) },
-      NetworkMode: buildNetwork,
+      NetworkMode: run.network ?? buildNetwork,
       Init: true,
       Binds: run.binds,
       SecurityOpt: ['no-new-privileges'],

@@ -260,6 +260,24 @@ test('devices can be left out instead', async () => {
   assert.deepEqual(readdirSync(helper.layer('no-devices')), ['f']);
 });
 
+test("other people's layers may have absolute names, which mean the same below the root", async () => {
+  const archive = makeTar([
+    { name: '/layers/', type: '5' },
+    { name: '/layers/a', content: 'a' },
+    { name: '/layers/b', type: '1', link: '/layers/a' },
+    { name: '/layers/c', type: '2', link: '/layers/a' },
+  ]);
+  const reply = await helper.untar('absolute', archive, { devices: 'skip' });
+  assert.equal(reply.ok, true, reply.error?.message);
+  assert.equal(reply['sha256'], sha256(archive));
+  const at = (name: string) => path.join(helper.layer('absolute'), name);
+  assert.equal(readFileSync(at('layers/b'), 'utf8'), 'a');
+  assert.equal(lstatSync(at('layers/a')).ino, lstatSync(at('layers/b')).ino);
+  assert.equal(readlinkSync(at('layers/c')), '/layers/a');
+  const hostile = makeTar([{ name: '//../x', content: 'x' }]);
+  assert.match((await helper.untar('above', hostile, { devices: 'skip' })).error?.message ?? '', /has ".."/);
+});
+
 test('a full disk is no_space, and the half-made layer is gone', async () => {
   mkdirSync(helper.layer('small'));
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'none', helper.layer('small')]);

@@ -142,13 +142,18 @@ function imagesToPush(
   throw new AppError('not_found', `An image does not exist locally with the tag: ${what}`);
 }
 
+/** `known` is ours: digests of layers, separated by commas, that the archive may leave out. */
 async function load({ request, response, query }: Call, parts: TransferApiParts): Promise<Reply> {
   const [{ loadArchive }, { hostPlatform, parsePlatform }] = await Promise.all([
     import('../images/load-archive.ts'),
     import('../registry-client/platform.ts'),
   ]);
   const platform = query.get('platform') ? parsePlatform(query.get('platform') ?? '') : hostPlatform();
-  const loaded = await loadArchive(request, parts, platform);
+  const known = query.get('known');
+  const loaded = await loadArchive(request, parts, {
+    platform,
+    ...(known === null ? {} : { known: new Set(known.split(',')) }),
+  });
   const progress = new Progress(response);
   for (const { image, tags } of loaded) {
     const names =

@@ -1,5 +1,6 @@
 // Reads what `docker save` and OCI tools write: an archive with image configs and layer tars, verified by digest. Called by POST /images/load.
 // Must never follow a link out of the unpacked archive.
+import { createHash } from 'node:crypto';
 import { createReadStream, ReadStream, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
@@ -36,33 +37,51 @@ export interface LoadParts {
   blobs: BlobStore;
 }
 
-/** `platform`: the one to take of an image that has several. */
+export interface LoadOptions {
+  /** The one to take of an image that has several. */
+  platform?: Platform;
+  /**
+   * Layers that the archive may leave out because they are here. Then each other layer has to be in it with all its bytes, also when it
+   * is here: whoever only knows the digest of somebody else's layer shall not get the layer.
+   */
+  known?: ReadonlySet<string>;
+}
+
 export async function loadArchive(
   body: Readable,
   parts: LoadParts,
-  platform = hostPlatform(),
+  { platform = hostPlatform(), known }: LoadOptions = {},
 ): Promise<LoadedImage[]> {
   return parts.layers.withScratch(async (scratch) => {
     const dir = join(scratch, 'archive');
     await parts.helper.untar(dir, await decompressed(body));
     const archive = new Archive(dir, platform);
     const loaded: LoadedImage[] = [];
-    for (const archived of archive.images()) loaded.push(await loadImage(archive, archived, parts));
+    for (const archived of archive.images()) loaded.push(await loadImage(archive, archived, parts, known));
     if (loaded.length === 0) throw new AppError('bad_request', 'the archive holds no image');
     return loaded;
   });
 }
 
-async function loadImage(archive: Archive, archived: ArchivedImage, parts: LoadParts): Promise<LoadedImage> {
-  const { images } = parts;
+async function loadImage(
+  archive: Archive,
+  archived: ArchivedImage,
+  parts: LoadParts,
+  known: ReadonlySet<string> | undefined,
+): Promise<LoadedImage> {
+  const { images, layers } = parts;
   const { diffIds } = parseImageConfig(JSON.parse(archived.configText));
   if (diffIds.length !== archived.layers.length)
     throw new AppError(
       'bad_request',
       `the image names ${diffIds.length} layers, the archive holds ${archived.layers.length}`,
     );
-  for (const [index, diffId] of diffIds.entries())
-    await loadLayer(archive.resolve(archived.layers[index] ?? ''), diffId, parts);
+  for (const [index, diffId] of diffIds.entries()) {
+    if (known?.has(diffId) && layers.isWhole(diffId)) continue;
+    const path = archive.resolve(archived.layers[index] ?? '');
+    if (known && layers.isWhole(diffId)) await checkTar(path, diffId);
+    await loadLayer(path, diffId, parts);
+  }
   const image = images.addConfig(archived.configText);
   const tags = archived.tags.map((tag) => images.tag(image, tag));
   return { image, tags };
@@ -79,6 +98,13 @@ async function loadLayer(path: string, diffId: string, { layers, blobs }: LoadPa
   const compression = compressor ? 'zstd' : tar instanceof Gunzip ? 'gzip' : 'zstd';
   const blob = await blobs.put(compressor ? pipeline(open(), compressor, () => {}) : open());
   layers.addBlob(diffId, { ...blob, compression, isOwn: false });
+}
+
+async function checkTar(path: string, diffId: string): Promise<void> {
+  const hash = createHash('sha256');
+  for await (const chunk of await decompressed(createReadStream(path))) hash.update(chunk as Buffer);
+  if (`sha256:${hash.digest('hex')}` !== diffId)
+    throw new AppError('bad_request', `layer "${diffId}" of the archive has another digest`);
 }
 
 class Archive {

@@ -120,12 +120,15 @@ static int check_device(const struct untar_state *s, const struct tar_entry *ent
                    s->options->plain ? "a copy" : "layers");
 }
 
-/* As people's archives are: absolute names mean the same below the root, and owners that the container's user
- * namespace cannot express become its root, as documented for docker cp. */
-static void make_plain(const struct untar_options *options, struct tar_entry *entry) {
+/* As people's archives are: absolute names mean the same below the root. Cloud Native Buildpacks write their layers so. */
+static void make_relative(struct tar_entry *entry) {
     for (char *name = entry->path; name; name = name == entry->path ? entry->link : NULL)
         if (name == entry->path || entry->type == '1')
             memmove(name, name + strspn(name, "/"), strlen(name + strspn(name, "/")) + 1);
+}
+
+/* Owners that the container's user namespace cannot express become its root, as documented for docker cp. */
+static void limit_owner(const struct untar_options *options, struct tar_entry *entry) {
     if (options->id_limit && entry->uid >= options->id_limit)
         entry->uid = 0;
     if (options->id_limit && entry->gid >= options->id_limit)
@@ -134,8 +137,10 @@ static void make_plain(const struct untar_options *options, struct tar_entry *en
 
 static int one_entry(struct untar_state *s, struct tar_entry *entry) {
     force(s->options, entry);
+    if (s->options->plain || s->options->skip_devices)
+        make_relative(entry);
     if (s->options->plain)
-        make_plain(s->options, entry);
+        limit_owner(s->options, entry);
     int named = place_clean_name(entry->path, s->options->strip, s->err);
     int device = named < 0 ? -1 : check_device(s, entry);
     if (device != 0)
