@@ -81,6 +81,8 @@ async function askRegistry(lister: VersionLister, list: VersionList): Promise<st
       {
         limits,
         signal,
+        // No config var is in there.
+        mask: (text) => text,
         onLine: (line) => lines.push(line),
         onBytes: () => {},
         onCreated: (id) => {

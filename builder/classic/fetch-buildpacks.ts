@@ -190,6 +190,7 @@ async function inContainer<T>(
       {
         limits: runner.limits,
         signal,
+        mask: (text) => work.log.mask(text),
         onLine: run.onLine,
         onBytes: runner.onBytes,
         onCreated: (id) => {

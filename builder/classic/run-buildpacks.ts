@@ -73,6 +73,7 @@ export async function runBuildpacks(run: BuildpackRun, work: LayerWork): Promise
       {
         limits: runner.limits,
         signal: work.signal,
+        mask: (text) => work.log.mask(text),
         onLine: (line) => output.push(line),
         onBytes: runner.onBytes,
         onCreated: (id) => {

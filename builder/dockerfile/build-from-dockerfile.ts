@@ -86,7 +86,7 @@ async function runEngineBuild(
     scope: build.appId,
     signal: abort.signal,
   });
-  const output = new OutputLines();
+  const output = new OutputLines((text) => log.mask(text));
   let image = '';
   let printed = 0;
   for await (const line of lines) {

@@ -88,8 +88,19 @@ test('values of several lines are hidden line by line, short ones not at all', (
   assert.equal(mask('a abcdefghijk b 5000 x.y*z(long'), 'a ******** b 5000 ********');
 });
 
+test('ordinary words are no secrets, whatever holds them; a word that only a secret has is one', () => {
+  const mask = secretMasker({
+    NODE_ENV: 'production',
+    RAILS_ENV: 'acceptance',
+    HOST: 'localhost',
+    PASSWORD: 'swordfish',
+  });
+  const text = 'a production build for acceptance on localhost: ';
+  assert.equal(mask(`${text}swordfish`), `${text}********`);
+});
+
 test('output becomes lines as a terminal would show them', () => {
-  const lines = new OutputLines();
+  const lines = new OutputLines((text) => text);
   const euro = Buffer.from('€\n');
   assert.deepEqual(lines.push(Buffer.from('10%\r50%\r100%\n\u001b[32mgreen\u001b[0m\tx\u0007\r\nhal')), [
     '100%',
@@ -98,10 +109,26 @@ test('output becomes lines as a terminal would show them', () => {
   assert.deepEqual(lines.push(Buffer.concat([Buffer.from('f '), euro.subarray(0, 1)])), []);
   assert.deepEqual(lines.push(euro.subarray(1)), ['half €']);
   assert.deepEqual(
-    lines.push(Buffer.from('x'.repeat(5000))).map((line) => line.length),
+    lines.push(Buffer.from(`${'x'.repeat(5000)}\n`)).map((line) => line.length),
     [4096, 904],
   );
   lines.push(Buffer.from('end'));
   assert.deepEqual(lines.end(), ['end']);
   assert.deepEqual(lines.end(), []);
+});
+
+test('a line without end does not pile up, and no cut shows a half of a secret', () => {
+  const secret = 'correct-horse-battery';
+  for (const before of [4090, 8185, 12280, 20470])
+    for (const chunk of [1000, 16_000, 100_000]) {
+      const lines = new OutputLines(secretMasker({ KEY: secret }));
+      const text = Buffer.from(`${'y'.repeat(before)}${secret}${'z'.repeat(30_000)}`);
+      const shown: string[] = [];
+      for (let at = 0; at < text.length; at += chunk)
+        shown.push(...lines.push(text.subarray(at, at + chunk)));
+      const early = shown.length;
+      shown.push(...lines.end());
+      assert.ok(early > 0, 'it was shown before its end');
+      assert.equal(shown.join(''), `${'y'.repeat(before)}********${'z'.repeat(30_000)}`);
+    }
 });

@@ -7,14 +7,31 @@ const mask = '********';
 /** Config vars that the builder itself reads and repeats: a folder, a list of buildpacks (but with a login in it). */
 const open = new Set(['PROJECT_PATH', 'APP_BASE', 'BUILDPACK_URL']);
 
-/** A function that replaces each value, and each long line of a value that has several. */
-export function secretMasker(vars: Readonly<Record<string, string>>): (text: string) => string {
-  const values = new Set<string>();
+/** Words that config vars often have for a value and that stand in every build's log: who hides them hides the log. */
+const ordinary =
+  /^(production|development|testing|staging|preview|sandbox|localhost|disabled|enabled|verbose|warning|critical|postgres(ql)?|standalone|memcached|sendgrid|en_US\.UTF-8|us-(east|west)-\d|eu-(west|north|central|south)-\d)$/i;
+/** Names whose value says how to build or run, as long as it is a plain word: no secret lies in LOG_LEVEL. */
+const openName = /(^|_)(ENV|ENVIRONMENT|MODE|LEVEL|REGION|LANG|TZ|LOCALE|STAGE)$/i;
+
+/** What must not be shown, by the config var's name: each value, and each long line of a value that has several. */
+export function secretValues(vars: Readonly<Record<string, string>>): Map<string, string> {
+  const values = new Map<string, string>();
   for (const [name, value] of Object.entries(vars)) {
-    const isOpen = open.has(name) && !value.includes('@');
+    if (isOpen(name, value)) continue;
     for (const line of [value, ...value.split('\n')])
-      if (!isOpen && line.trim().length >= minLength) values.add(line.trim());
+      if (line.trim().length >= minLength) values.set(line.trim(), name);
   }
+  return values;
+}
+
+function isOpen(name: string, value: string): boolean {
+  if (open.has(name)) return !value.includes('@');
+  return ordinary.test(value) || (openName.test(name) && /^[a-z][a-z_-]{0,15}$/i.test(value));
+}
+
+/** A function that replaces each value that must not be shown. */
+export function secretMasker(vars: Readonly<Record<string, string>>): (text: string) => string {
+  const values = new Set(secretValues(vars).keys());
   if (values.size === 0) return (text) => text;
   // The longest first: a value may contain another one.
   const patterns = [...values]

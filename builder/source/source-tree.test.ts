@@ -51,7 +51,7 @@ test('a tree is read from a bare repository and a quarantine, and becomes the ta
     );
     assert.equal(source.hasFolder('src/deep'), true);
     assert.equal(await source.readText('Procfile'), 'web: node a.js\n');
-    assert.equal(await source.readText('link'), undefined, 'links are not followed');
+    await assert.rejects(source.readText('link'), /^AppError: "link" is a symbolic link$/);
     await assert.rejects(source.readText('Procfile', 4), /"Procfile" is larger than 0 KiB/);
     const [raw] = await objects.read([commit], 1e6);
     assert.equal(commitTime(raw?.data ?? Buffer.alloc(0)), 1_700_000_000);

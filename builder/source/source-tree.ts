@@ -16,7 +16,7 @@ export interface SourceTree {
   submodules: readonly string[];
   has(path: string): boolean;
   hasFolder(path: string): boolean;
-  /** Text of a regular file; undefined when there is none. A file that is too long to be what it says is `invalid`. */
+  /** Text of a regular file; undefined when there is none. A link, or a file that is too long to be what it says, is `invalid`. */
   readText(path: string, maxBytes?: number): Promise<string | undefined>;
 }
 
@@ -32,14 +32,10 @@ export async function readSourceTree(objects: GitObjects, treeOid: string): Prom
   const folders = new Set<string>();
   let level = [{ path: '', oid: treeOid }];
   while (level.length > 0) {
-    const trees = await objects.read(
-      level.map((folder) => folder.oid),
-      maxTreeObjectBytes,
-    );
     const next: typeof level = [];
-    for (const [index, tree] of trees.entries()) {
-      const prefix = level[index]?.path ?? '';
-      for (const entry of parseTree(tree.data, treeOid.length / 2)) {
+    const trees = await readTrees(objects, level);
+    for (const { path: prefix, oid } of level) {
+      for (const entry of trees.get(oid) ?? []) {
         const path = prefix === '' ? entry.name : `${prefix}/${entry.name}`;
         if (entry.mode === 0o040000) {
           folders.add(path);
@@ -48,7 +44,9 @@ export async function readSourceTree(objects: GitObjects, treeOid: string): Prom
         else entries.set(path, { kind: kindOf(entry.mode), oid: entry.oid });
       }
       if (entries.size + next.length > maxEntries)
-        throw new AppError('too_large', `the tree has more than ${maxEntries} files`);
+        throw new AppError('too_large', `the tree has more than ${maxEntries} files`, {
+          hint: 'commit less: packages and what a build makes need not be in the repository',
+        });
     }
     level = next;
   }
@@ -63,6 +61,21 @@ export async function readSourceTree(objects: GitObjects, treeOid: string): Prom
   };
 }
 
+/** The same folder in many places is read once: a push of a few kB may stand for any number of them. */
+async function readTrees(
+  objects: GitObjects,
+  level: readonly { oid: string }[],
+): Promise<Map<string, RawEntry[]>> {
+  const oids = [...new Set(level.map(({ oid }) => oid))];
+  const trees = await objects.read(oids, maxTreeObjectBytes);
+  return new Map(
+    trees.map(({ data }, index) => {
+      const oid = oids[index] ?? '';
+      return [oid, [...parseTree(data, oid.length / 2)]];
+    }),
+  );
+}
+
 async function readText(
   objects: GitObjects,
   entries: ReadonlyMap<string, TreeEntry>,
@@ -70,7 +83,11 @@ async function readText(
   maxBytes: number,
 ): Promise<string | undefined> {
   const entry = entries.get(path);
-  if (!entry || entry.kind === 'symlink') return undefined;
+  if (!entry) return undefined;
+  if (entry.kind === 'symlink')
+    throw new AppError('invalid', `"${path}" is a symbolic link`, {
+      hint: 'commit the file itself in its place',
+    });
   try {
     const [blob] = await objects.read([entry.oid], maxBytes);
     return blob?.data.toString('utf8').replace(/^\uFEFF/, '');

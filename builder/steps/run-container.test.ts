@@ -71,6 +71,7 @@ test('a command that says nothing for a while is said to be still running, and i
   const end = await runContainer(engine, run, {
     limits,
     signal: new AbortController().signal,
+    mask: (text) => text,
     onLine: (line) => lines.push(line),
     onBytes: () => {},
     onCreated: () => {},

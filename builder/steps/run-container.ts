@@ -27,7 +27,9 @@ export interface ContainerRun {
 export interface RunWatch {
   limits: BuildLimits;
   signal: AbortSignal;
-  /** Each line of output, cleaned; and how many bytes it came from. */
+  /** Hides config vars' values: also in `tail`, and before a long line is cut. */
+  mask: (text: string) => string;
+  /** Each line of output, cleaned and masked; and how many bytes it came from. */
   onLine: (line: string) => void;
   onBytes: (bytes: number) => void;
   /** A command that is silent for so long is said to be still running: nobody can tell slow from stuck otherwise. Default 30 s. */
@@ -109,7 +111,7 @@ async function readOutput(
   chunks: AsyncGenerator<{ stream: 'stdout' | 'stderr'; data: Buffer }>,
   watch: RunWatch,
 ): Promise<string> {
-  const lines = { stdout: new OutputLines(), stderr: new OutputLines() };
+  const lines = { stdout: new OutputLines(watch.mask), stderr: new OutputLines(watch.mask) };
   const silence = watchSilence(watch);
   let tail = '';
   const take = (line: string) => {

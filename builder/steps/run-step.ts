@@ -68,6 +68,7 @@ async function runOnce(layer: RunLayer, below: readonly MadeLayer[], work: Layer
       {
         limits: runner.limits,
         signal: work.signal,
+        mask: (text) => work.log.mask(text),
         onLine: show,
         onBytes: runner.onBytes,
         onCreated: (id) => {
