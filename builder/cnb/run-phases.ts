@@ -2,10 +2,10 @@
 // No phase has a login, a registry or the engine in reach. Those that run buildpacks see neither images nor the cache; the others have no network.
 import type { BuildStep } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
+import { fileEntries, writeTar } from '@berth/kit/write-tar.ts';
 import { baseImageConfig } from '../image.ts';
 import { at, itemsOf, textOf } from '../source/located.ts';
 import { parseToml } from '../source/parse-toml.ts';
-import { fileEntries, writeTar } from '../source/tar.ts';
 import { fixedMtime, type LayerWork } from '../steps/layer-work.ts';
 import { discardContainer } from '../steps/prepare-engine.ts';
 import { runContainer } from '../steps/run-container.ts';

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { baseImageConfig } from '@berth/builder/image.ts';
-import { fileEntries, type TarEntry, writeTar } from '@berth/builder/source/tar.ts';
 import { runStack } from '@berth/builder/steps/stack.ts';
 import type { EngineClient } from '@berth/clients/engine-client.ts';
+import { fileEntries, type TarEntry, writeTar } from '@berth/kit/write-tar.ts';
 import type { Lifecycle } from './lifecycle.ts';
 
 export const builderTag = 'cnb.example/builder:1';

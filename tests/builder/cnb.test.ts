@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { layoutNames, layoutPath, sparseLayout } from '@berth/builder/cnb/image-layout.ts';
 import { runBuild } from '@berth/builder/run-build.ts';
-import { fileEntries, writeTar } from '@berth/builder/source/tar.ts';
 import type { BuildLayer, BuildResult } from '@berth/contract/build.ts';
 import { shellCommand } from '@berth/controller/shell-command.ts';
+import { fileEntries, writeTar } from '@berth/kit/write-tar.ts';
 import { builderTag, makeBuilder, makeRunImage, runTag } from './cnb-builder.ts';
 import type { FakeBuild } from './fake-controller.ts';
 import { findLifecycle, type Lifecycle } from './lifecycle.ts';
@@ -204,6 +204,28 @@ test('a build that writes more than it may into its layers is ended', options, a
   const { error } = await refused({ ...page, 'fill-the-disk': '' });
   assert.equal(error, 'the build wrote more than 96 MB');
 });
+
+test(
+  "whoever knows the digest of somebody else's layer does not get it by naming it in an image",
+  options,
+  async () => {
+    const { engine } = bench;
+    const run = await engine.inspectImage(runTag);
+    assert.ok(run);
+    const [stack = '', top = ''] = run.RootFS.Layers;
+    const below = layoutPath(layoutNames.run).length;
+    const layout = sparseLayout(layoutNames.run, run, [0, 0]).map((file) => ({
+      ...file,
+      path: file.path.slice(below),
+    }));
+    const empty = { path: `blobs/sha256/${top.slice(7)}`, mode: 0o644, content: Buffer.alloc(0) };
+    const load = (files: typeof layout, known: string[]) =>
+      engine.loadImage(writeTar(fileEntries(files)), { known, signal: AbortSignal.timeout(30_000) });
+    assert.match(await load(layout, [stack, top]), /^sha256:/);
+    await assert.rejects(load(layout, [stack]), /the archive lacks "blobs/);
+    await assert.rejects(load([...layout, empty], [stack]), /of the archive has another digest/);
+  },
+);
 
 test(
   'an image that is no builder, or one that cannot be had or spoken with, is refused with what to do',
