@@ -174,6 +174,7 @@ async function runPhase(
       {
         limits: runner.limits,
         signal: AbortSignal.any([work.signal, size.signal]),
+        mask: (text) => work.log.mask(text),
         // Where a container keeps the images helps nobody.
         onLine: (line) => line.includes(`${layoutFolder}/`) || work.log.detail(line),
         onBytes: runner.onBytes,
