@@ -1,6 +1,7 @@
 // From the tree to the image: who builds it (plan/choose-drivers.ts), then that builder. Called by run-build.ts, once an attempt.
 // Must never report the end of a build: that is run-build.ts's.
 import type { BuildResult } from '@berth/contract/build.ts';
+import { readAttestedSource } from './attest/attest-build.ts';
 import { buildWithDrivers } from './build-with-drivers.ts';
 import { buildWithClassicBuildpacks } from './classic/build-with-buildpacks.ts';
 import { buildWithLifecycle } from './cnb/build-with-lifecycle.ts';
@@ -48,10 +49,13 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
     log.step(chosen(choice));
     for (const warning of manifest.warnings) log.warning(warning);
     refuseUnused(manifest.build, choice);
+    const madeAt = commitTime(commit?.data ?? Buffer.alloc(0));
+    // Beside the build, which then need not wait: a few blobs.
+    const attested = readAttestedSource(tree, madeAt, choice).catch(() => undefined);
     const result = await builders[choice.builder](shop, current, {
       tree,
       objects,
-      commitTime: commitTime(commit?.data ?? Buffer.alloc(0)),
+      commitTime: madeAt,
       choice,
       manifest,
       configuration: [
@@ -62,6 +66,7 @@ export async function buildImage(shop: Workshop, current: CurrentBuild): Promise
         manifest.processTypes,
       ],
     });
+    current.attested = await attested;
     return {
       ...result,
       port: manifest.port ?? result.port,

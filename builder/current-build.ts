@@ -1,7 +1,9 @@
 // What the builder holds for its whole life, and what belongs to one build while it runs. Shapes only.
 import type { EngineClient } from '@berth/clients/engine-client.ts';
+import type { ImageDocuments } from '@berth/clients/image-documents.ts';
 import type { BuildStep, StartedBuild } from '@berth/contract/build.ts';
 import type { Logger } from '@berth/kit/logging.ts';
+import type { AttestedSource } from './attest/attest-build.ts';
 import type { BuilderConfig } from './config.ts';
 import type { ControllerApi } from './controller-api.ts';
 import type { LayerRecords } from './layer-records.ts';
@@ -17,6 +19,8 @@ export interface Workshop {
   config: BuilderConfig;
   controller: ControllerApi;
   engine: EngineClient;
+  /** What the engine keeps about images. */
+  documents: ImageDocuments;
   records: LayerRecords;
   platformNode: PlatformNode;
   sources: BuildSources;
@@ -35,6 +39,8 @@ export interface CurrentBuild {
   steps: BuildStep[];
   /** Config vars that the manifest brings, made at the first attempt: secret. */
   newVars?: Record<string, string>;
+  /** What SBOM and provenance need of the tree; absent when no tree was built. */
+  attested?: AttestedSource | undefined;
 }
 
 /** What every kind of builder is given: the tree to build and why it is the one. */

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineClient } from '@berth/clients/engine-client.ts';
+import { ImageDocuments } from '@berth/clients/image-documents.ts';
 import type { BuildJob } from '@berth/contract/build.ts';
 import { retry } from '@berth/kit/backoff.ts';
 import { createLogger } from '@berth/kit/logging.ts';
@@ -35,6 +36,7 @@ const shop: Workshop = {
   config,
   controller: new ControllerApi(config.controllerSocket),
   engine: new EngineClient(config.engineSocket),
+  documents: new ImageDocuments(config.engineSocket),
   records: new LayerRecords(join(config.dataDir, 'layers')),
   platformNode: await findPlatformNode(config.npmDir, config.machineEnv['PATH'] ?? ''),
   sources: buildSources(config.machineEnv),
@@ -74,7 +76,10 @@ const worker = new Worker<BuildJob>('builds', (job) => buildJob(job.data.buildId
 });
 worker.on('error', (err) => log.warn({ err }, 'queue error'));
 worker.on('failed', (job, err) => log.error({ build: job?.data.buildId, err }, 'job failed'));
-shutdown.add('engine client', () => shop.engine.close());
+shutdown.add('engine client', () => {
+  shop.engine.close();
+  shop.documents.close();
+});
 shutdown.add('controller client', () => shop.controller.close());
 shutdown.add('queue connection', () => connection.disconnect());
 // Builds under way stop (shop.stopping) and are given back by the next life of the builder, which starts them anew.

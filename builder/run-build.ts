@@ -3,6 +3,7 @@
 import type { FinishBuild, StartedBuild } from '@berth/contract/build.ts';
 import { retry } from '@berth/kit/backoff.ts';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
+import { attestBuild } from './attest/attest-build.ts';
 import { buildImage } from './build-image.ts';
 import type { CurrentBuild, Workshop } from './current-build.ts';
 import { rebaseBuild } from './rebase/rebase-build.ts';
@@ -26,6 +27,7 @@ export async function runBuild(shop: Workshop, buildId: string): Promise<void> {
   const { signal } = current.abort;
   const timer = setTimeout(() => current.abort.abort(tookTooLong(shop)), shop.config.limits.timeMs);
   const begun = performance.now();
+  const startedAt = new Date();
   try {
     const result = await withEngineRestarts(shop, current, () =>
       build.rebase ? rebaseBuild(shop, current) : buildImage(shop, current),
@@ -39,6 +41,7 @@ export async function runBuild(shop: Workshop, buildId: string): Promise<void> {
       ...(Object.keys(newVars).length === 0 ? {} : { newVars }),
     });
     void reportDurable(shop, current, result.image);
+    if (!current.isStale) void attestBuild(shop, current, result, startedAt);
   } catch (error) {
     await reportFailure(shop, current, signal.aborted ? signal.reason : error);
   } finally {

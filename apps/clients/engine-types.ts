@@ -212,3 +212,10 @@ export interface ImageInput {
   layers: readonly string[];
   tags?: readonly string[];
 }
+
+/** A document about an image, kept as long as the image. */
+export interface ReferrerInfo {
+  artifactType: string;
+  digest: string;
+  size: number;
+}

@@ -5,6 +5,7 @@ import { archiveRoutes } from './api/archive-routes.ts';
 import { buildRoutes } from './api/build-routes.ts';
 import { containerRoutes } from './api/container-routes.ts';
 import { diskUsageRoutes } from './api/disk-usage-routes.ts';
+import { documentRoutes } from './api/document-routes.ts';
 import { execRoutes } from './api/exec-routes.ts';
 import { imageRoutes } from './api/image-routes.ts';
 import { imageTransferRoutes } from './api/image-transfer-routes.ts';
@@ -185,6 +186,7 @@ function createServer(
     ...archiveRoutes(parts),
     ...imageRoutes(parts),
     ...layerRoutes(parts),
+    ...documentRoutes(parts),
     ...podRoutes(parts),
     ...buildRoutes(parts),
     ...diskUsageRoutes(parts),

@@ -13,6 +13,7 @@ import { runBuild, type Workshop } from '@berth/builder/run-build.ts';
 import { buildSources } from '@berth/builder/sources.ts';
 import { prepareEngine } from '@berth/builder/steps/prepare-engine.ts';
 import { EngineClient } from '@berth/clients/engine-client.ts';
+import { ImageDocuments } from '@berth/clients/image-documents.ts';
 import type { BuildSettings } from '@berth/contract/build.ts';
 import { makeStack } from '@berth/infra/stacks/make-stack.ts';
 import { createLogger } from '@berth/kit/logging.ts';
@@ -59,7 +60,7 @@ export interface Workbench {
 
 export async function openWorkbench(
   limits: Record<string, string> = {},
-  settings: { name?: string } = {},
+  settings: { name?: string; engine?: Record<string, string> } = {},
 ): Promise<Workbench> {
   const folder = mkdtempSync('/tmp/berth-builder-test-');
   const engineSocket = join(folder, 'engine.sock');
@@ -80,6 +81,7 @@ export async function openWorkbench(
           BERTH_ENGINE_RUN: run,
           BERTH_ENGINE_NAME: engineName,
           BERTH_LOG_LEVEL: 'warn',
+          ...settings.engine,
         },
         stdio: ['ignore', 'inherit', 'inherit'],
       },
@@ -107,6 +109,7 @@ export async function openWorkbench(
     config,
     controller: api,
     engine,
+    documents: new ImageDocuments(engineSocket),
     records: new LayerRecords(join(config.dataDir, 'layers')),
     platformNode: await findPlatformNode(config.npmDir, config.machineEnv['PATH'] ?? ''),
     sources: buildSources(config.machineEnv),
@@ -140,6 +143,7 @@ export async function openWorkbench(
         api.close();
         await controller.close();
         engine.close();
+        shop.documents.close();
         child.kill('SIGTERM');
         await once(child, 'exit');
         // Rules outlive the daemon on purpose, so that a restart cuts no connection; a test leaves none.

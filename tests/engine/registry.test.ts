@@ -238,9 +238,11 @@ test("an image of the engine's own is pulled by its name without having been pus
           for (const name of readdirSync(blobs))
             await registry.blobs.put(createReadStream(join(blobs, name)));
           const text = readFileSync(join(blobs, image.manifest.slice('sha256:'.length)), 'utf8');
-          return { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: image.manifest, text };
+          const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+          return { imageId: image.manifest, mediaType, digest: image.manifest, text };
         },
         listTags: (name) => (name === 'berth/app' ? ['v7'] : []),
+        documentsOf: () => [],
       },
     },
   );

@@ -4,6 +4,7 @@
 import type { Logger } from '@berth/kit/logging.ts';
 import type { ContainerRegistry } from '../containers/container-registry.ts';
 import type { BlobStore } from '../content/blob-store.ts';
+import type { ImageDocumentStore } from './image-documents.ts';
 import type { Image, ImageStore } from './image-store.ts';
 import type { LayerStore } from './layer-store.ts';
 import type { Leases } from './leases.ts';
@@ -14,6 +15,7 @@ export interface GarbageParts {
   images: ImageStore;
   layers: LayerStore;
   blobs: BlobStore;
+  documents: ImageDocumentStore;
   leases: Leases;
   registry: ContainerRegistry;
   /** More digests that must stay: what the registry's manifests reach. Asked anew each time. */
@@ -43,13 +45,14 @@ export interface Freed {
 /** Asked before the images are removed. */
 export async function releasedBy(
   images: readonly Image[],
-  { images: store, layers, blobs }: GarbageParts,
+  { images: store, layers, blobs, documents }: GarbageParts,
 ): Promise<Released> {
   const diffIds = new Set(images.flatMap(({ config }) => config.diffIds));
   const digests = new Set(
     [...diffIds].flatMap((diffId) => layers.blobsOf(diffId)).map(({ digest }) => digest),
   );
   for (const { id } of images) {
+    for (const { digest } of documents.of(id)) digests.add(digest);
     for (const { digest, manifest } of store.originsOf(id))
       for (const named of [digest, manifest, ...(await namedBy(blobs, manifest))]) digests.add(named);
   }

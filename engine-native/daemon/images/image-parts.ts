@@ -10,6 +10,7 @@ import { Registries } from '../registry-client/registries-file.ts';
 import type { Helper } from '../runtime/helper.ts';
 import { collectGarbage } from './collect-garbage.ts';
 import { Downloads } from './download-blob.ts';
+import { ImageDocumentStore } from './image-documents.ts';
 import { ImageStore } from './image-store.ts';
 import { KeptImages } from './kept-images.ts';
 import { LayerStore } from './layer-store.ts';
@@ -35,17 +36,19 @@ export function assembleImages(
   const blobs = new FolderBlobStore(root);
   const layers = new LayerStore({ root, helper, blobs, log });
   const images = new ImageStore({ root, layers, log });
+  const documents = new ImageDocumentStore({ root, blobs, images });
   const steps = new StepCache(root, layers);
   const stores = {
     blobs,
     layers,
     images,
+    documents,
     steps,
     kept: new KeptImages(root),
     leases: new Leases(),
     downloads: new Downloads(root, blobs),
     registries: new Registries(settings.registriesFile),
-    blobRoots: [() => registryRoots(root)],
+    blobRoots: [() => registryRoots(root), async () => documents.roots()],
     cachedLayers: () => steps.layers(),
     graceMs: settings.graceMs,
   };

@@ -87,6 +87,11 @@ export class ImageStore {
     return [...this.#images.values()];
   }
 
+  /** By its whole id. */
+  has(id: string): boolean {
+    return this.#images.has(id);
+  }
+
   tagsOf(id: string): string[] {
     return [...this.#tags].filter(([, tagged]) => tagged === id).map(([reference]) => reference);
   }

@@ -1,11 +1,13 @@
 // Gives the engine's own images to registry clients under their own names: `berth/app-x:tag` is pulled from here without a push.
 // Asked by the manifest routes after the repositories. Must never give an image another name than the engine gives it.
 
+import { digestOf } from '../images/image-config.ts';
+import { emptyConfig, type ImageDocument } from '../images/image-documents.ts';
 import { parseManifest } from './parse-manifest.ts';
 import { isTag } from './repository-name.ts';
-import type { Upstream, UpstreamManifest } from './upstream.ts';
+import type { Referrer, Upstream, UpstreamManifest } from './upstream.ts';
 
-const maxManifests = 200; // a pull asks by tag first and by digest a moment later; in between it is kept in memory
+const maxManifests = 600; // a pull asks by tag first and by digest a moment later; in between it is kept in memory
 
 export type Compression = 'gzip' | 'zstd';
 
@@ -13,18 +15,27 @@ export type Compression = 'gzip' | 'zstd';
 export type ExportTagged = (
   reference: string,
   compression: Compression,
-) => Promise<{ mediaType: string; digest: string; text: string } | undefined>;
+) => Promise<{ imageId: string; mediaType: string; digest: string; text: string } | undefined>;
 
 export interface EngineImageParts {
   exportTagged: ExportTagged;
   /** Tags of the engine's images of that name. */
   listTags: (name: string) => string[];
+  /** What was said about an image (SBOM, provenance); their bytes lie in the blob store. */
+  documentsOf: (imageId: string) => readonly ImageDocument[];
+}
+
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+
+interface Given extends UpstreamManifest {
+  /** Undefined for a document's own manifest. */
+  imageId?: string;
 }
 
 export class EngineImages implements Upstream {
   readonly #parts: EngineImageParts;
   /** By `name@digest`, the oldest first. */
-  readonly #given = new Map<string, UpstreamManifest>();
+  readonly #given = new Map<string, Given>();
   /** Exports under way: hosts that pull one release at once compress it once. */
   readonly #running = new Map<string, Promise<UpstreamManifest | undefined>>();
 
@@ -48,6 +59,20 @@ export class EngineImages implements Upstream {
     return running;
   }
 
+  /** The documents of the image that a manifest given out before stands for: an artifact for each, the same bytes each time. */
+  referrers(name: string, subject: string): Referrer[] {
+    const image = this.#given.get(`${name}@${subject}`);
+    if (image?.imageId === undefined) return [];
+    return this.#parts.documentsOf(image.imageId).map((document) => {
+      const text = artifactManifest(document, image);
+      const digest = digestOf(text);
+      const references = [emptyConfig.digest, document.digest];
+      this.#give(name, { mediaType: manifestType, digest, text, references });
+      const size = Buffer.byteLength(text);
+      return { mediaType: manifestType, size, digest, artifactType: document.artifactType };
+    });
+  }
+
   names(name: string, digest: string): boolean {
     for (const [key, { references }] of this.#given)
       if (key.startsWith(`${name}@`) && references.includes(digest)) return true;
@@ -57,13 +82,32 @@ export class EngineImages implements Upstream {
   async #take(name: string, tag: string, compression: Compression): Promise<UpstreamManifest | undefined> {
     const exported = await this.#parts.exportTagged(`${name}:${tag}`, compression);
     if (!exported) return undefined;
-    const { mediaType, digest, text } = exported;
+    const { imageId, mediaType, digest, text } = exported;
     const references = parseManifest(Buffer.from(text), mediaType).references.map((one) => one.digest);
-    const given = { mediaType, digest, text, references };
-    const key = `${name}@${digest}`;
+    return this.#give(name, { imageId, mediaType, digest, text, references });
+  }
+
+  #give(name: string, given: Given): Given {
+    const key = `${name}@${given.digest}`;
     this.#given.delete(key);
     this.#given.set(key, given);
     if (this.#given.size > maxManifests) this.#given.delete(this.#given.keys().next().value ?? '');
     return given;
   }
+}
+
+/** OCI image-spec, "guidelines for artifact usage": the document is the one layer, the config is empty. */
+function artifactManifest({ artifactType, digest, size }: ImageDocument, subject: UpstreamManifest): string {
+  return JSON.stringify({
+    schemaVersion: 2,
+    mediaType: manifestType,
+    artifactType,
+    config: {
+      mediaType: 'application/vnd.oci.empty.v1+json',
+      digest: emptyConfig.digest,
+      size: emptyConfig.size,
+    },
+    layers: [{ mediaType: artifactType, digest, size }],
+    subject: { mediaType: subject.mediaType, digest: subject.digest, size: Buffer.byteLength(subject.text) },
+  });
 }

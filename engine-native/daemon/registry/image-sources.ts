@@ -14,8 +14,10 @@ export function imageSources(parts: ImageParts): {
       async exportTagged(reference, compression) {
         if (!isOwnSpelling(reference) || !parts.images.hasTag(reference)) return undefined;
         const { exportImage } = await import('../images/export-image.ts');
-        return exportImage(parts.images.get(reference), { compression }, parts);
+        const image = parts.images.get(reference);
+        return { ...(await exportImage(image, { compression }, parts)), imageId: image.id };
       },
+      documentsOf: (imageId) => parts.documents.of(imageId),
       listTags(name) {
         return isOwnSpelling(`${name}:latest`) ? parts.images.taggedAs(name).map(({ tag }) => tag) : [];
       },

@@ -10,6 +10,7 @@ import {
   type RegistryRoute,
 } from './registry-call.ts';
 import { RegistryError } from './registry-error.ts';
+import type { Referrer } from './upstream.ts';
 
 const maxTagsPage = 10_000; // of one answer; the rest follows by its Link
 const maxCatalogPage = 1000;
@@ -60,11 +61,15 @@ async function listRepositories(
   answer(response, 200, nextPage('/v2/_catalog', page.more), { repositories: page.names });
 }
 
-async function listReferrers(call: RegistryCall, { repositories }: RegistryParts): Promise<void> {
+async function listReferrers(call: RegistryCall, { repositories, upstream }: RegistryParts): Promise<void> {
   const { name, query, response } = call;
   const subject = checkDigest(call.rest);
   const artifactType = query.get('artifactType');
-  const found = (await repositories.referrers(name, subject))
+  const all: Referrer[] = [
+    ...(await repositories.referrers(name, subject)),
+    ...upstream.referrers(name, subject),
+  ];
+  const found = [...new Map(all.map((record) => [record.digest, record])).values()]
     .filter((record) => artifactType === null || record.artifactType === artifactType)
     .sort((a, b) => (a.digest < b.digest ? -1 : 1));
   const last = query.get('last') ?? '';

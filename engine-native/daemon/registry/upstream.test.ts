@@ -32,9 +32,10 @@ test("the engine's images are given by tag, then by digest; nobody else's blobs 
   const images = new EngineImages({
     exportTagged: async (reference, compression) => {
       asked.push(`${reference} ${compression}`);
-      return reference === 'berth/app:v1' ? imageOf('a') : undefined;
+      return reference === 'berth/app:v1' ? { ...imageOf('a'), imageId: digest('a') } : undefined;
     },
     listTags: () => ['v1'],
+    documentsOf: () => [{ artifactType: 'x/sbom', digest: digest('c'), size: 5 }],
   });
   const { digest: given } = imageOf('a');
   assert.equal(await images.manifest('berth/app', given, 'podman'), undefined);
@@ -47,6 +48,16 @@ test("the engine's images are given by tag, then by digest; nobody else's blobs 
   assert.equal(images.names('berth/app', digest('a')), true);
   assert.equal(images.names('berth/app', digest('b')), false);
   assert.equal(images.names('berth/ap', digest('a')), false);
+  assert.equal(images.names('berth/app', digest('c')), false);
+  const [referrer, ...others] = images.referrers('berth/app', given);
+  assert.deepEqual(others, []);
+  assert.equal(referrer?.artifactType, 'x/sbom');
+  const artifact = await images.manifest('berth/app', referrer?.digest ?? '', 'oras');
+  const { subject, layers } = JSON.parse(artifact?.text ?? '{}') as Record<string, unknown>;
+  assert.deepEqual(subject, { mediaType, digest: given, size: imageOf('a').text.length });
+  assert.deepEqual(layers, [{ mediaType: 'x/sbom', digest: digest('c'), size: 5 }]);
+  assert.equal(images.names('berth/app', digest('c')), true);
+  assert.deepEqual(images.referrers('berth/ap', given), []);
   assert.equal(await images.manifest('berth/app', 'v2', 'berth-engine'), undefined);
   assert.deepEqual(asked, ['berth/app:v1 gzip', 'berth/app:v2 zstd']);
 });

@@ -8,11 +8,22 @@ export interface UpstreamManifest {
   references: string[];
 }
 
+/** As a listing of referrers gives it. */
+export interface Referrer {
+  mediaType: string;
+  size: number;
+  digest: string;
+  artifactType?: string;
+  annotations?: Record<string, string>;
+}
+
 /** Images that can be had beside the repositories; what it gives lies in the blob store by then. */
 export interface Upstream {
   /** By tag or digest; undefined when it has none. `client` is what the other side calls itself. */
   manifest(name: string, reference: string, client: string): Promise<UpstreamManifest | undefined>;
   tags(name: string): string[];
+  /** What refers to a manifest that it gave. */
+  referrers(name: string, subject: string): Referrer[];
   /** True when a manifest it gave for that repository names the blob. */
   names(name: string, digest: string): boolean;
 }
@@ -30,6 +41,7 @@ export interface ProxiedRepositories {
 export const noUpstream: Upstream = {
   manifest: async () => undefined,
   tags: () => [],
+  referrers: () => [],
   names: () => false,
 };
 export const noProxy: ProxiedRepositories = {
