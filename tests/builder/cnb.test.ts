@@ -218,12 +218,12 @@ test(
       ...file,
       path: file.path.slice(below),
     }));
-    const empty = { path: `blobs/sha256/${top.slice(7)}`, mode: 0o644, content: Buffer.alloc(0) };
+    const other = { path: `blobs/sha256/${top.slice(7)}`, mode: 0o644, content: Buffer.alloc(1024) };
     const load = (files: typeof layout, known: string[]) =>
       engine.loadImage(writeTar(fileEntries(files)), { known, signal: AbortSignal.timeout(30_000) });
     assert.match(await load(layout, [stack, top]), /^sha256:/);
     await assert.rejects(load(layout, [stack]), /the archive lacks "blobs/);
-    await assert.rejects(load([...layout, empty], [stack]), /of the archive has another digest/);
+    await assert.rejects(load([...layout, other], [stack]), /of the archive has another digest/);
   },
 );
 
