@@ -2,6 +2,7 @@
 // Holds no database password; everything it knows about a build comes from the controller.
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { EngineClient } from '@berth/clients/engine-client.ts';
 import { ImageDocuments } from '@berth/clients/image-documents.ts';
@@ -25,6 +26,8 @@ import { buildSources } from './sources.ts';
 import { makeSeed } from './steps/make-layers.ts';
 import { prepareEngine } from './steps/prepare-engine.ts';
 
+// What is read and packed here, and git, gives way to apps and the router, as build containers do by their weight.
+setPriority(5);
 const config = readBuilderConfig();
 const log = createLogger('builder', config.logLevel);
 const shutdown = createShutdown(log);

@@ -141,9 +141,14 @@ function installStep(facts: Facts, part: Part, id: string, command: string): Run
     files,
     script,
     // CI: pnpm must not ask.
-    env: { ...step.env, CI: 'true' },
+    env: { ...step.env, ...(keepsPackages ? compiledManager(manager.label) : {}), CI: 'true' },
     leaveOut: [...step.leaveOut, ...(laterScripts ? ['package.json'] : [])],
   };
+}
+
+/** The package managers' own code, compiled: a fifth of an install that finds its packages in the cache. */
+function compiledManager(label: string): Record<string, string> {
+  return { NODE_COMPILE_CACHE: `/cache/${label}/compiled` };
 }
 
 /** The copy of package.json that an install sees, without its scripts. */

@@ -67,6 +67,7 @@ test('dependencies with a lockfile: the whole step', async () => {
       npm_config_progress: 'false',
       npm_config_loglevel: 'warn',
       NODE_ENV: 'production',
+      NODE_COMPILE_CACHE: '/cache/npm/compiled',
       CI: 'true',
     },
     path: ['/opt/berth/node/bin', '/opt/berth/npm/bin', '/app/node_modules/.bin'],

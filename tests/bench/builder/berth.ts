@@ -20,7 +20,7 @@ export async function berth(bench: Workbench): Promise<Contender> {
   await build('sample');
   return {
     name: 'Berth',
-    isQuick: true,
+    repeats: (what) => ({ cold: 1, 'no change': 5, 'one line': 5, 'one dependency': 2 })[what],
     measure: async (what) => {
       if (what === 'cold') return (await build(`cold-${++apps}`)).ms;
       state = nextState(state, what);
@@ -52,7 +52,8 @@ export async function herokuBuildpack(
   await build('heroku');
   return {
     name: "Heroku's Node.js buildpack, unmodified",
-    isQuick: false,
+    repeats: () => 1,
+    maxRounds: 2,
     measure: (what) => {
       if (what === 'cold') return build(`heroku-cold-${builds}`);
       state = nextState(state, what);

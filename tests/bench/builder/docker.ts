@@ -70,7 +70,7 @@ async function contender(docker: Engine, folder: string): Promise<Contender> {
   await build();
   return {
     name: 'docker build',
-    isQuick: true,
+    repeats: (what) => (what === 'no change' || what === 'one line' ? 3 : 1),
     measure: (what) => {
       if (what === 'cold') return build('--no-cache');
       state = nextState(state, what);

@@ -29,7 +29,7 @@ export async function herokuFiles(
   for (const program of ['npm', 'npx'])
     symlinkSync(`../lib/node_modules/npm/bin/${program}-cli.js`, join(root, 'bin', program));
   const archive = join(folder, `${name}.tar.gz`);
-  await runCommandOk(['tar', '-C', folder, '-czf', archive, name], { timeoutMs: 120_000 });
+  await runCommandOk(['tar', '-C', folder, '-I', 'gzip -1', '-cf', archive, name], { timeoutMs: 120_000 });
   for (const path of [folder, archive]) chmodSync(path, 0o755);
   return { buildpack: join(folder, 'nodejs'), vars: { NODE_BINARY_URL: `file://${archive}` } };
 }

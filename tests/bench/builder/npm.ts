@@ -7,6 +7,15 @@ import { quietNpm } from '../../../buildpacks/node/runtime-layers.ts';
 import type { Contender } from './contender.ts';
 import { nextState, type SampleState, sampleFiles } from './sample.ts';
 
+/** The registry that the machine's npm uses. */
+export async function registryUrl({ nodeFile, npmDir }: PlatformNode): Promise<string> {
+  const { stdout } = await runCommandOk(
+    [nodeFile, join(npmDir, 'bin/npm-cli.js'), 'config', 'get', 'registry'],
+    { env: { ...process.env } as Record<string, string> },
+  );
+  return stdout.toString('utf8').trim();
+}
+
 /** `env`: what the sources table gives every build. */
 export async function npmAlone(
   work: string,
@@ -41,7 +50,7 @@ export async function npmAlone(
   await install(warm);
   return {
     name: 'npm ci alone',
-    isQuick: false,
+    repeats: (what) => (what === 'one dependency' ? 2 : 1),
     measure: async (what) => {
       if (what === 'cold') return install(mkdtempSync(join(work, 'npm-cold-')));
       if (what !== 'one dependency') return undefined;

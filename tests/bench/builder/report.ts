@@ -34,7 +34,9 @@ function ratio(all: readonly number[], ours: readonly number[]): string {
 export function renderAims(figures: Figures, npm: string): string {
   const [ours] = figures.values();
   const of = (all: readonly number[] | undefined) => median([...(all ?? [])]);
-  const added = of(ours?.get('one dependency')) / of(figures.get(npm)?.get('one dependency'));
+  // Of pairs that were measured one after the other: a machine that drifts moves both.
+  const peer = figures.get(npm)?.get('one dependency') ?? [];
+  const added = of(ours?.get('one dependency')?.map((ms, index) => ms / (peer[index] ?? Number.NaN)));
   const rows: [string, number, number, string][] = [
     ['no change', of(ours?.get('no change')) / 1000, 0.15, 's'],
     ['one line', of(ours?.get('one line')) / 1000, 0.4, 's'],
@@ -56,7 +58,7 @@ export function renderReport(parts: readonly string[], facts: { load: number[]; 
 ${cpus().length} × ${cpus()[0]?.model.replace(/ Processor.*/, '')}, Linux ${release()}, Node ${process.version}. Contenders are measured in turn, so that a machine that drifts drifts
 for all. Load average before and after: ${facts.load.map((one) => one.toFixed(1)).join(', ')} (other work makes every figure larger).
 
-The app is Express with 71 packages. Berth: from the job taken to the result reported, the engine real, the controller a fake that answers at once.
+The app is Express with 71 packages, its lockfile as npm writes it. Berth: from the job taken to the result reported, the engine real, the controller a fake that answers at once.
 \`docker build\`: Debian's docker.io, its own cache, the same Debian, Node and npm as base, package files copied before \`npm ci\` and the rest after it.
 Heroku's buildpack runs in our builder's containers with its own cache; it knows no build without a change and runs each time.
 \`npm ci\` alone is on the host, warm cache but for the added package; "cold" has an empty cache, in a package manager's folder or in the image.

@@ -13,9 +13,9 @@ import type { Contender } from './contender.ts';
 import { dockerBuild } from './docker.ts';
 import { checkBuildpack, herokuFiles } from './heroku-files.ts';
 import { imageSizes } from './image-sizes.ts';
-import { npmAlone } from './npm.ts';
+import { npmAlone, registryUrl } from './npm.ts';
 import { renderAims, renderFigures, renderReport } from './report.ts';
-import { type Case, cases, maxAdded } from './sample.ts';
+import { type Case, cases, lockTo, maxAdded } from './sample.ts';
 import { wholePush } from './whole-push.ts';
 
 const { values } = parseArgs({
@@ -25,16 +25,16 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
   },
 });
-const rounds = Math.min(Number(values.rounds), maxAdded);
+/** Each adds two dependencies. */
+const rounds = Math.min(Number(values.rounds), maxAdded / 2);
 const only = values.only.split(',');
-/** Quick builds are measured so often a round: their medians would be noise otherwise. */
-const quickRepeats = 5;
 
 const work = mkdtempSync('/var/tmp/bench-builder-');
 const herokuFolder = join(work, 'heroku');
 const missing: string[] = [];
 const parts: string[] = [];
 const load = [loadavg()[0] ?? 0];
+const begun = performance.now();
 
 function show(text: string): void {
   parts.push(text);
@@ -43,6 +43,7 @@ function show(text: string): void {
 
 async function openContenders(bench: Workbench): Promise<Contender[]> {
   const { platformNode: node, sources, config } = bench.shop;
+  lockTo(await registryUrl(node));
   const contenders = [await berth(bench), await npmAlone(work, node, sources.env)];
   const docker = await dockerBuild(work, newestRunStack(config.stacksDir), { node, sources });
   if (typeof docker === 'string') missing.push(docker);
@@ -70,20 +71,18 @@ async function builds(bench: Workbench): Promise<void> {
   const contenders = await openContenders(bench);
   const figures = new Map(contenders.map(({ name }) => [name, new Map<Case, number[]>()]));
   try {
-    for (let round = 0; round < rounds; round++)
+    for (let round = 0; round < rounds; round++) {
+      const measured = contenders.filter(({ maxRounds = rounds }) => round < maxRounds);
       for (const what of cases)
-        for (let repeat = 0; repeat < (isQuick(what) ? quickRepeats : 1); repeat++)
-          for (const contender of contenders)
-            if (repeat === 0 || contender.isQuick) await note(figures, contender, what);
+        for (let repeat = 0; repeat < 5; repeat++)
+          for (const contender of measured)
+            if (repeat < contender.repeats(what)) await note(figures, contender, what);
+    }
     show(renderFigures(figures));
     show(renderAims(figures, 'npm ci alone'));
   } finally {
     for (const contender of contenders) await contender.close();
   }
-}
-
-function isQuick(what: Case): boolean {
-  return what === 'no change' || what === 'one line';
 }
 
 async function note(
@@ -92,6 +91,7 @@ async function note(
   what: Case,
 ): Promise<void> {
   const ms = await contender.measure(what);
+  if (ms !== undefined) process.stderr.write(`${contender.name}, ${what}: ${ms.toFixed(0)} ms\n`);
   const byCase = figures.get(contender.name);
   if (ms !== undefined) byCase?.set(what, [...(byCase.get(what) ?? []), ms]);
 }
@@ -122,5 +122,6 @@ try {
   rmSync(work, { recursive: true, force: true, maxRetries: 20 });
 }
 load.push(loadavg()[0] ?? 0);
+process.stdout.write(`\n${Math.round((performance.now() - begun) / 1000)} s\n`);
 if (values.write)
   writeFileSync(join(import.meta.dirname, 'RESULTS.md'), renderReport(parts, { load, missing }));

@@ -1,5 +1,5 @@
 // The app that the builder bench builds: an Express app of 71 packages, a line that changes, and dependencies that are added one by one.
-// Pure but for reading the fixture. Used by the contenders.
+// Used by the contenders.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -74,12 +74,23 @@ const more = [
 ] as const;
 export const maxAdded = more.length;
 
+/** npm writes into a lockfile where each package lies; the fixture's leaves it out, and npm then asks for each. */
+let registry = '';
+export function lockTo(url: string): void {
+  registry = url.replace(/\/*$/, '/');
+}
+
 export function sampleFiles({ line, added }: SampleState): Record<string, string> {
   const manifest = JSON.parse(read('package.json')) as Manifest;
   const lockfile = JSON.parse(read('package-lock.json')) as Lockfile;
   for (const [name, version, digest] of more.slice(0, added)) {
     manifest.dependencies[name] = version;
     lockfile.packages[`node_modules/${name}`] = { version, integrity: `sha512-${digest}` };
+  }
+  for (const [folder, locked] of Object.entries(lockfile.packages)) {
+    const name = folder.slice(folder.lastIndexOf('node_modules/') + 'node_modules/'.length);
+    const file = `${name.replace(/^@.*\//, '')}-${String(locked['version'])}.tgz`;
+    if (folder !== '' && registry !== '') locked['resolved'] = `${registry}${name}/-/${file}`;
   }
   const root = lockfile.packages[''];
   if (root) root.dependencies = manifest.dependencies;
