@@ -66,7 +66,7 @@ export async function buildWithDrivers(
     user: appUser.name,
     reused: false,
     steps: made.steps,
-    warnings,
+    warnings: [...warnings, ...made.warnings],
     detected,
     details: plan.details,
     layers,

@@ -8,7 +8,7 @@ import { buildImage } from './build-image.ts';
 import type { CurrentBuild, Workshop } from './current-build.ts';
 import { rebaseBuild } from './rebase/rebase-build.ts';
 import { BuildLog } from './report/build-log.ts';
-import { secretMasker } from './report/mask-secrets.ts';
+import { secretMasker, secretVars } from './report/mask-secrets.ts';
 import { removeBuildContainers } from './steps/prepare-engine.ts';
 
 export type { Workshop } from './current-build.ts';
@@ -93,6 +93,7 @@ function openBuild(shop: Workshop, build: StartedBuild): OpenBuild {
   const log = new BuildLog({
     send: (text) => shop.controller.output(build.id, build.epoch, text),
     mask: secretMasker(build.buildVars),
+    secrets: secretVars(build.buildVars),
     onStop: stop,
   });
   const onStopping = () => stop('stale');

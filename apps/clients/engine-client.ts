@@ -264,6 +264,11 @@ export class EngineClient {
     }
   }
 
+  /** A layer's files as a tar. Read it to its end, or abort. */
+  layerTar(diffId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    return this.#open('GET', `/berth/layers/${diffId}/tar`, { timeoutMs: 0, signal });
+  }
+
   /** `not_found` when the engine has no such layer. */
   layerInfo(diffId: string): Promise<LayerInfo> {
     return this.#http.call<LayerInfo>('GET', `/berth/layers/${diffId}`);

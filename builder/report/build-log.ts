@@ -7,6 +7,8 @@ export interface BuildLogOptions {
   /** Sends text (whole lines, or nothing as a heartbeat). */
   send: (text: string) => Promise<{ canceled: boolean }>;
   mask: (text: string) => string;
+  /** What it hides, by the config var's name: for who has to look for it elsewhere. */
+  secrets?: Readonly<Record<string, string>>;
   /** The controller wants the build to end, or somebody else has it: nothing may be reported any more. */
   onStop: (reason: 'canceled' | 'stale') => void;
   batchMs?: number;
@@ -23,6 +25,7 @@ const retryMs = 250;
 export class BuildLog {
   readonly #options: BuildLogOptions;
   #mask: (text: string) => string;
+  #secrets: Readonly<Record<string, string>>;
   readonly #batchMs: number;
   #pending = '';
   #timer: NodeJS.Timeout | undefined;
@@ -34,6 +37,7 @@ export class BuildLog {
   constructor(options: BuildLogOptions) {
     this.#options = options;
     this.#mask = options.mask;
+    this.#secrets = options.secrets ?? {};
     this.#batchMs = options.batchMs ?? defaultBatchMs;
     this.#schedule(options.heartbeatMs ?? defaultHeartbeatMs);
   }
@@ -43,6 +47,12 @@ export class BuildLog {
     const before = this.#mask;
     const more = secretMasker(vars);
     this.#mask = (text) => more(before(text));
+    this.#secrets = { ...this.#secrets, ...vars };
+  }
+
+  /** Config vars whose values nothing of the build may show. What stands in the commit is not among them. */
+  get secrets(): Readonly<Record<string, string>> {
+    return this.#secrets;
   }
 
   mask(text: string): string {

@@ -13,15 +13,9 @@ const ordinary =
 /** Names whose value says how to build or run, as long as it is a plain word: no secret lies in LOG_LEVEL. */
 const openName = /(^|_)(ENV|ENVIRONMENT|MODE|LEVEL|REGION|LANG|TZ|LOCALE|STAGE)$/i;
 
-/** What must not be shown, by the config var's name: each value, and each long line of a value that has several. */
-export function secretValues(vars: Readonly<Record<string, string>>): Map<string, string> {
-  const values = new Map<string, string>();
-  for (const [name, value] of Object.entries(vars)) {
-    if (isOpen(name, value)) continue;
-    for (const line of [value, ...value.split('\n')])
-      if (line.trim().length >= minLength) values.set(line.trim(), name);
-  }
-  return values;
+/** The config vars whose values are secrets, or may be. */
+export function secretVars(vars: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(vars).filter(([name, value]) => !isOpen(name, value)));
 }
 
 function isOpen(name: string, value: string): boolean {
@@ -31,7 +25,10 @@ function isOpen(name: string, value: string): boolean {
 
 /** A function that replaces each value that must not be shown. */
 export function secretMasker(vars: Readonly<Record<string, string>>): (text: string) => string {
-  const values = new Set(secretValues(vars).keys());
+  const values = new Set<string>();
+  for (const value of Object.values(secretVars(vars)))
+    for (const line of [value, ...value.split('\n')])
+      if (line.trim().length >= minLength) values.add(line.trim());
   if (values.size === 0) return (text) => text;
   // The longest first: a value may contain another one.
   const patterns = [...values]

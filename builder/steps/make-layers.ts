@@ -10,10 +10,13 @@ import { platformNodeTar } from '../platform-node.ts';
 import { sourceTar } from '../source/source-layer.ts';
 import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
 import { runStep, varsFor } from './run-step.ts';
+import { searchedValues, searchLayer } from './search-layer.ts';
 
 export interface MadeLayers {
   layers: MadeLayer[];
   steps: BuildStep[];
+  /** Config vars that were found in what this build made. */
+  warnings: string[];
 }
 
 export async function makeLayers(plan: BuildPlan, build: LayerWork): Promise<MadeLayers> {
@@ -22,9 +25,13 @@ export async function makeLayers(plan: BuildPlan, build: LayerWork): Promise<Mad
   const work = { ...build, signal: AbortSignal.any([build.signal, failing.signal]) };
   const making = new Map<string, Promise<MadeLayer>>();
   const steps: BuildStep[] = [];
+  const searches: Promise<string[]>[] = [];
   const start = (layer: PlannedLayer): Promise<MadeLayer> => {
     const promise = makeLayer(layer, work, made, steps);
-    promise.catch((error: unknown) => failing.abort(error));
+    promise.then(
+      (result) => searches.push(searchFor(layer, result, work)),
+      (error: unknown) => failing.abort(error),
+    );
     making.set(layer.id, promise);
     return promise;
   };
@@ -39,7 +46,32 @@ export async function makeLayers(plan: BuildPlan, build: LayerWork): Promise<Mad
   await Promise.allSettled(making.values());
   // What fails after the first error only follows from it.
   if (work.signal.aborted) throw work.signal.reason;
-  return { layers: await Promise.all(plan.layers.flatMap(({ id }) => making.get(id) ?? [])), steps };
+  const layers = await Promise.all(plan.layers.flatMap(({ id }) => making.get(id) ?? []));
+  const warnings = (await Promise.all(searches)).flat();
+  return { layers, steps, warnings };
+}
+
+/** A value may be there on purpose: it is said, with the place, and nothing fails. Said by the build that made the layer. */
+async function searchFor(layer: PlannedLayer, made: MadeLayer, work: LayerWork): Promise<string[]> {
+  if (layer.kind !== 'run' || !layer.inImage || layer.vars === 'none' || made.cached) return [];
+  const { engine, log, signal } = work;
+  const values = searchedValues(log.secrets);
+  const found = await searchLayer(engine, made.diffId, values, signal).catch(() => undefined);
+  const warnings = found
+    ? found.map(({ name, path }) =>
+        log.mask(
+          `the value of ${name} is in the image, in "/${printable(path)}": who gets the image can read it`,
+        ),
+      )
+    : [`the layer "${layer.id}" could not be searched for values of config vars`];
+  if (!signal.aborted) for (const warning of warnings) log.warning(warning);
+  return warnings;
+}
+
+/** A file's name is the app's to choose. */
+function printable(path: string): string {
+  const text = path.replace(/\p{Cc}/gu, '?');
+  return text.length > 200 ? `…${text.slice(-200)}` : text;
 }
 
 function compilerLayers(layer: PlannedLayer): string[] {

@@ -48,7 +48,7 @@ test('what the engine is asked for, whole', () => {
 
 test('a command that says nothing for a while is said to be still running, and its own words stay its own', async () => {
   async function* output() {
-    await sleep(100);
+    await sleep(500);
     yield { stream: 'stdout' as const, data: Buffer.from('done\n') };
   }
   const engine = {
@@ -77,7 +77,9 @@ test('a command that says nothing for a while is said to be still running, and i
     onCreated: () => {},
     silenceMs: 40,
   });
-  assert.deepEqual(lines, ['(still running after 0 s)', '(still running after 0 s)', 'done']);
+  assert.ok(lines.length >= 3, 'it was said more than once');
+  for (const line of lines.slice(0, -1)) assert.match(line, /^\(still running after \d s\)$/);
+  assert.equal(lines.at(-1), 'done');
   assert.deepEqual(end, { exitCode: 0, tail: 'done\n' });
 });
 

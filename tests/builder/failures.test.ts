@@ -316,6 +316,26 @@ setTimeout(() => {
   assert.doesNotMatch(joined, /correct|staple/);
 });
 
+test('a secret that the build writes into the image is told with its place; what is public is not', async () => {
+  const vars = {
+    API_KEY: 'correct-horse-battery-staple',
+    OTHER_KEY: 'another-thing-entirely',
+    NEXT_PUBLIC_KEY: 'pk-for-everybody',
+    NODE_ENV: 'production',
+  };
+  const script = `const { API_KEY, NEXT_PUBLIC_KEY, NODE_ENV, GREETING } = process.env;
+require('node:fs').mkdirSync('dist');
+require('node:fs').writeFileSync('dist/bundle.js', Buffer.alloc(3e7, 'x') + API_KEY + NEXT_PUBLIC_KEY + NODE_ENV + GREETING);`;
+  const files = { ...withBuild(script), 'berth.toml': '[env]\nGREETING = "welcome-to-all-of-you"\n' };
+  const build = await bench.build(files, { vars });
+  await succeeded(build);
+  const warning =
+    'the value of API_KEY is in the image, in "/app/dist/bundle.js": who gets the image can read it';
+  assert.ok(build.end?.status === 'succeeded' && build.end.result.warnings.includes(warning));
+  assert.deepEqual(build.output.match(/^ ! .*$/gm), [` !     ${warning}`]);
+  assert.doesNotMatch(build.output, /correct-horse/);
+});
+
 test('binary garbage, escapes of a terminal and a line without end are shown as text, or not at all', async () => {
   const script = `process.stdout.write('\\u001b]0;title\\u0007\\u001b[2J\\u001b[31mred\\u001b[0m\\n');
 process.stdout.write(Buffer.from(Array.from({ length: 4096 }, (_, n) => n & 255)));
