@@ -2,6 +2,7 @@
 // Knows frameworks by their packages, and reads their configuration as text: nothing of a tree is run here.
 import type { SourceTree } from '@berth/builder/source/source-tree.ts';
 import { angular } from './framework-angular.ts';
+import { tanStackStart } from './framework-tanstack.ts';
 import type { Manifest } from './manifest.ts';
 
 /** What is served in place of a process of the app's own. Folders are relative to the package's. */
@@ -38,6 +39,8 @@ export interface Look {
   manifest: Manifest;
   uses(...names: string[]): boolean;
   has(path: string): boolean;
+  /** Then what the build leaves need not be what the framework's own command starts. */
+  saysHowToStart: boolean;
   /** The text of the first of `name` + .js, .mjs, .cjs, .ts, .mts that is there, without comments. */
   config(name: string): Promise<string>;
   text(path: string): Promise<string>;
@@ -53,8 +56,10 @@ const known: readonly Recognise[] = [
   astro,
   reactRouter,
   remix,
+  tanStackStart,
   nitro,
   nest,
+  expo,
   angular,
   (look) => site(look, 'Create React App', 'react-scripts', 'build', 'react-scripts build', 'index.html'),
   (look) =>
@@ -80,6 +85,7 @@ export async function findFramework(
     manifest,
     uses: (...some) => some.some((name) => names.has(name)),
     has: (path) => tree.has(`${prefix}${path}`),
+    saysHowToStart: manifest.scripts['start'] !== undefined || tree.has('Procfile'),
     text,
     config: (name) => {
       const ending = endings.find((one) => tree.has(`${prefix}${name}${one}`));
@@ -155,7 +161,7 @@ async function svelteKit(look: Look): Promise<Framework | undefined> {
       // What makes adapter-auto take adapter-node, which it adds itself.
       buildEnv: { GCP_BUILDPACKS: 'true' },
       addsPackages: true,
-      afterBuild: adapterAutoScript,
+      ...(look.saysHowToStart ? {} : { afterBuild: adapterAutoScript }),
     };
   if (imports('static')) {
     const fallback = setting(config, 'fallback');
@@ -240,6 +246,20 @@ function nest(look: Look): Framework | undefined {
   const production = look.manifest.scripts['start:prod']?.trim();
   const start = production && /^node [\w./-]+$/.test(production) ? production : 'node dist/main';
   return { name: 'NestJS', start, ...(look.uses('@nestjs/cli') ? { build: 'nest build' } : {}) };
+}
+
+/** What of an Expo app browsers can run; a fallback unless each route has a page of its own. */
+async function expo(look: Look): Promise<Framework | undefined> {
+  if (!look.uses('expo') || !look.uses('react-native-web')) return undefined;
+  const config = `${await look.text('app.json')}\n${await look.config('app.config')}`;
+  const isPaged = /["']?output["']?\s*:\s*["']static["']/.test(config);
+  return {
+    name: 'Expo',
+    build: 'expo export --platform web',
+    site: { folder: 'dist', ...(isPaged ? {} : { fallback: 'index.html' }) },
+    buildEnv: { EXPO_NO_TELEMETRY: '1' },
+    scratch: ['.expo'],
+  };
 }
 
 function vitePress(look: Look): Framework | undefined {

@@ -32,6 +32,7 @@ const developmentServers = [
   String.raw`parcel( serve)?( (?!build|watch)\S+)*$`,
   '(webpack serve|webpack-dev-server)',
   'nest start( .*)?$',
+  'expo start( .*)?$',
 ];
 const developmentServer = new RegExp(
   String.raw`^(?:cross-env \S+=\S* +|npx +|\w+=\S* +)*(?:${developmentServers.join('|')})(?=\s|$)`,
@@ -44,14 +45,18 @@ const developmentServer = new RegExp(
 export function webProcess(facts: Facts, part: Part): WebProcess | undefined {
   const { framework, buildScript } = part;
   const script = startScript(part.manifest);
-  const isDevelopment = script !== undefined && developmentServer.test(script.resolved);
+  const isDevelopment =
+    script !== undefined &&
+    (developmentServer.test(script.resolved) || servesNoExport(script.resolved, part));
   if (script && !isDevelopment) {
     // `next start` does not serve the folder that "standalone" makes.
     if (framework?.afterBuild && /^next start\b/.test(script.resolved) && framework.start)
       return { command: framework.start, detail: `${framework.name}: started by "${framework.start}"` };
     return { command: asCommand(script.text, part.manifest, facts.manager.label) };
   }
-  const instead = script ? `, in place of the development server "${script.resolved}"` : '';
+  const instead = script
+    ? `, in place of ${servesNoExport(script.resolved, part) ? '' : 'the development server '}"${script.resolved}"`
+    : '';
   if (framework?.obstacle)
     throw new AppError('invalid', framework.obstacle.message, { hint: framework.obstacle.hint });
   if (framework?.start)
@@ -65,6 +70,11 @@ export function webProcess(facts: Facts, part: Part): WebProcess | undefined {
   if (entry) return { command: `${facts.manager.kind === 'bun' ? 'bun' : 'node'} ${entry}` };
   if (buildScript !== undefined) return { site: {} };
   return script && { command: asCommand(script.text, part.manifest, facts.manager.label) };
+}
+
+/** What Next's "output: export" leaves is a site; its own server refuses to start on it. */
+function servesNoExport(script: string, { framework }: Part): boolean {
+  return framework?.name === 'Next.js' && framework.site !== undefined && /^next start\b/.test(script);
 }
 
 function describe({ folder, fallback }: Site): string {
@@ -98,7 +108,8 @@ function asCommand(script: string, manifest: Manifest, manager: string): string 
 function entryFile({ tree, manager }: Facts, { folder, manifest, buildScript }: Part): string | undefined {
   const has = (path: string) => tree.has(folder === '' ? path : `${folder}/${path}`);
   if (has('server.js')) return 'server.js';
-  if (buildScript !== undefined) return undefined;
+  // Bun runs TypeScript as it stands: a build script beside it only checks.
+  if (buildScript !== undefined) return manager.kind === 'bun' && has('index.ts') ? 'index.ts' : undefined;
   const main = manifest.main?.replace(/^\.\//, '');
   const usual = ['index.js', 'app.js', 'index.mjs', 'main.js', 'server.mjs'];
   const typed = ['index.ts', 'server.ts', 'src/index.ts', 'index.tsx'];
