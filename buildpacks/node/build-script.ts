@@ -24,7 +24,15 @@ function buildCommands(facts: Facts, part: Part): string[] {
   // The root's build script knows its workspaces.
   if (root.buildScript) return [`${commands.run} ${root.buildScript}`, ...after];
   if (part.folder === '' && workspaces.length === 0) return [...frameworkBuild(part), ...after];
-  return buildFolders(facts, part) === '' ? frameworkBuild(part) : [workspaceBuilds(commands.run), ...after];
+  const scripted = buildFolders(facts, part) === '' ? [] : [workspaceBuilds(commands.run)];
+  const own = frameworkOfWorkspace(part).map((command) => `(cd "$BUILD_PART" && ${command})`);
+  if (own.length > 0) return [...scripted, ...own];
+  return scripted.length === 0 ? frameworkBuild(part) : [...scripted, ...after];
+}
+
+/** The started workspace has a framework and no build script: its command, in its folder. */
+function frameworkOfWorkspace(part: Part): string[] {
+  return part.folder === '' || part.manifest.scripts['build'] ? [] : frameworkBuild(part);
 }
 
 /** A framework's own command, when the framework is also what is started. */
@@ -82,6 +90,7 @@ export function buildCaches(facts: Facts, part: Part): BuildCaches {
     ...(keeps ? { BUILD_CACHES: linked.join(' '), BUILD_KEPT: copied.join(' ') } : {}),
     ...(facts.workspaces.length > 0 ? { BUILD_FOLDERS: buildFolders(facts, part) } : {}),
     ...part.framework?.buildEnv,
+    ...(frameworkOfWorkspace(part).length > 0 ? { BUILD_PART: part.folder } : {}),
     ...(tree.has('turbo.json') ? { TURBO_TELEMETRY_DISABLED: '1' } : {}),
     ...(tree.has('nx.json') ? { NX_DAEMON: 'false' } : {}),
   };

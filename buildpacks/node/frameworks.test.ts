@@ -186,6 +186,19 @@ test('of several workspaces the one with a start script is started; more than on
   });
 });
 
+test("with Nx the workspace that has Next's pages is built and started, not the root that only lists its packages", async () => {
+  const files = {
+    'nx.json': '{}',
+    'apps/web/package.json': JSON.stringify({ name: 'web', ...uses('next') }),
+    'apps/web/src/app/page.tsx': '',
+  };
+  const plan = await planOf({ ...uses('next'), workspaces: ['apps/*'] }, files);
+  const output = plan.layers.find(({ id }) => id === 'output') as RunLayer;
+  assert.equal(plan.defaultProcessTypes['web'], 'cd apps/web && next start');
+  assert.match(output.script, /^\(cd "\$BUILD_PART" && next build\)$/m);
+  assert.equal(output.env['BUILD_PART'], 'apps/web');
+});
+
 test('lists of workspaces and orders of builds by themselves', () => {
   assert.deepEqual(workspaceList('packages: ["a/*", \'b\']'), ['a/*', 'b']);
   assert.deepEqual(workspaceList('onlyBuiltDependencies:\n  - esbuild\n'), []);

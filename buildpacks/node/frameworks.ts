@@ -39,6 +39,7 @@ export interface Look {
   manifest: Manifest;
   uses(...names: string[]): boolean;
   has(path: string): boolean;
+  hasFolder(path: string): boolean;
   /** Then what the build leaves need not be what the framework's own command starts. */
   saysHowToStart: boolean;
   /** The text of the first of `name` + .js, .mjs, .cjs, .ts, .mts that is there, without comments. */
@@ -85,6 +86,7 @@ export async function findFramework(
     manifest,
     uses: (...some) => some.some((name) => names.has(name)),
     has: (path) => tree.has(`${prefix}${path}`),
+    hasFolder: (path) => tree.hasFolder(`${prefix}${path}`),
     saysHowToStart: manifest.scripts['start'] !== undefined || tree.has('Procfile'),
     text,
     config: (name) => {
@@ -109,7 +111,7 @@ function withoutComments(text: string): string {
 }
 
 async function next(look: Look): Promise<Framework | undefined> {
-  if (!look.uses('next')) return undefined;
+  if (!look.uses('next') || isOnlyShared(look)) return undefined;
   const config = await look.config('next.config');
   // Telemetry asks for a home that is not there.
   const common = {
@@ -123,6 +125,11 @@ async function next(look: Look): Promise<Framework | undefined> {
   if (output === 'standalone' && setting(config, 'distDir') === undefined)
     return { ...common, start: 'node .next/standalone/server.js', afterBuild: standaloneScript };
   return { ...common, start: 'next start' };
+}
+
+/** Nx keeps the packages of all apps at the root; Next itself is in one of the workspaces, with its pages. */
+function isOnlyShared(look: Look): boolean {
+  return look.has('nx.json') && !['app', 'pages', 'src/app', 'src/pages'].some(look.hasFolder);
 }
 
 /** Next leaves these two to whoever deploys. */
