@@ -193,7 +193,7 @@ test("with Nx the workspace that has Next's pages is built and started, not the 
     'apps/web/src/app/page.tsx': '',
   };
   const plan = await planOf({ ...uses('next'), workspaces: ['apps/*'] }, files);
-  const output = plan.layers.find(({ id }) => id === 'output') as RunLayer;
+  const output = plan.layers.find((layer) => layer.kind === 'run' && layer.env['BUILD_PART']) as RunLayer;
   assert.equal(plan.defaultProcessTypes['web'], 'cd apps/web && next start');
   assert.match(output.script, /^\(cd "\$BUILD_PART" && next build\)$/m);
   assert.equal(output.env['BUILD_PART'], 'apps/web');
