@@ -12,6 +12,7 @@ export function controllerConfig() {
     BERTH_PUBLIC_API_URL: text('how users reach the API', 'http://127.0.0.1:7070'),
     BERTH_CONTROLLER_SOCKET: text('unix socket for the other parts'),
     BERTH_GIT_SOCKET: text('unix socket of the git receiver'),
+    BERTH_ENGINE_SOCKET: text('unix socket of the engine, for documents about images'),
     BERTH_ROUTER_SOCKET: text('admin socket of the router'),
     BERTH_KEY_FILE: text('file with the key that wraps the config keys (0600)'),
     DATABASE_URL: text('the PostgreSQL database'),

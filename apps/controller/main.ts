@@ -1,5 +1,6 @@
 // The controller: HTTP API, the only writer of the database. Started by the supervisor or systemd; reads config.ts, migrates, serves.
 import { chmodSync, rmSync } from 'node:fs';
+import { ImageDocuments } from '@berth/clients/image-documents.ts';
 import { AppError, systemCode } from '@berth/kit/errors.ts';
 import { createLogger } from '@berth/kit/logging.ts';
 import { createShutdown, reportReady } from '@berth/kit/shutdown.ts';
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
 
   const services = makeServices(config, db, log);
   shutdown.add('queues', () => services.queues.close());
+  shutdown.add('engine client', () => services.documents.close());
   await services.routes.load();
   const heartbeats = new BuildHeartbeats();
   const internal = buildInternalServer(services, heartbeats);
@@ -76,6 +78,7 @@ function makeServices(config: ControllerConfig, db: Services['db'], log: Service
     output: new OutputLog(db, bells),
     queues: openQueues(config.REDIS_URL, log),
     sealer,
+    documents: new ImageDocuments(config.BERTH_ENGINE_SOCKET),
     config,
     log,
   };

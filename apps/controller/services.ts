@@ -1,4 +1,5 @@
 // The controller's parts, made once in main.ts. Operations name the ones they need with Pick, so that a test gives just those.
+import type { ImageDocuments } from '@berth/clients/image-documents.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import type { Database } from '@berth/store/database.ts';
 import type { Bells } from './bells.ts';
@@ -19,6 +20,8 @@ export interface Services {
   output: OutputLog;
   queues: Queues;
   sealer: ConfigSealer;
+  /** What the engine keeps about images: the controller's only door to it. */
+  documents: ImageDocuments;
   config: ControllerConfig;
   log: Logger;
 }

@@ -111,3 +111,24 @@ test('a build that failed has its error and no tables', async () => {
 `,
   );
 });
+
+test('builds:sbom lists packages and what is not known; --json gives the document as it is', async () => {
+  const sbom = {
+    bomFormat: 'CycloneDX',
+    metadata: { properties: [{ name: 'berth:not-in-the-list', value: 'more' }] },
+    components: [
+      { group: '@s', name: 'b', version: '1.0.0', purl: 'pkg:npm/%40s/b@1.0.0' },
+      { name: 'd', version: '2', scope: 'excluded', purl: 'pkg:npm/d@2' },
+    ],
+  };
+  fixture.api.routes.set('GET /v1/apps/hello/builds/7/sbom', () => sbom);
+  const ran = await fixture.berth(['builds:sbom', '7', '-a', 'hello']);
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.deepEqual(
+    ran.stdout.split('\n').map((line) => line.trimEnd().replace(/ {2,}/g, ' | ')),
+    ['TYPE | NAME | VERSION', 'npm | @s/b | 1.0.0', 'npm | d | 2 | not in the image', ''],
+  );
+  assert.match(ran.stderr, /not in the list: more/);
+  const json = await fixture.berth(['builds:sbom', '7', '-a', 'hello', '--json']);
+  assert.deepEqual(JSON.parse(json.stdout), sbom);
+});

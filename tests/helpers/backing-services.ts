@@ -91,6 +91,7 @@ export async function startController(
       BERTH_PUBLIC_API_URL: platform.apiUrl,
       BERTH_CONTROLLER_SOCKET: socket,
       BERTH_GIT_SOCKET: join(platform.runDir, 'git.sock'),
+      BERTH_ENGINE_SOCKET: platform.engineSocket,
       BERTH_ROUTER_SOCKET: join(platform.runDir, 'router.sock'),
       BERTH_KEY_FILE: join(platform.dataDir, 'keys/config.key'),
       DATABASE_URL: backing.databaseUrl,

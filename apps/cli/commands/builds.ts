@@ -5,7 +5,7 @@ import { AppError } from '@berth/kit/errors.ts';
 import { appOptions, type Command, flag, type Input, jsonOption, numOption, text } from '../command.ts';
 import { parseCount } from '../parse-count.ts';
 
-async function base(input: Input): Promise<string> {
+export async function base(input: Input): Promise<string> {
   return `/v1/apps/${encodeURIComponent(await input.app())}/builds`;
 }
 
@@ -40,7 +40,7 @@ export const builds: Command = {
   },
 };
 
-async function buildNumber(input: Input): Promise<number> {
+export async function buildNumber(input: Input): Promise<number> {
   const [word] = input.args;
   if (word !== undefined) return parseCount(word.replace(/^#/, ''), 1, 1_000_000_000);
   const found = await (await input.api()).get<{ builds: Build[] }>(`${await base(input)}?limit=1`);

@@ -8,6 +8,7 @@ import { passToGit } from '../pass-to-git.ts';
 import type { Services } from '../services.ts';
 import { validateStrictly } from '../validation.ts';
 import { appEndpoints } from './apps.ts';
+import { buildDocumentEndpoints } from './build-documents.ts';
 import { buildSettingsEndpoints } from './build-settings.ts';
 import { cronEndpoints } from './cron.ts';
 import { deployEndpoints } from './deploys.ts';
@@ -51,6 +52,7 @@ export async function buildPublicServer(services: Services): Promise<FastifyInst
     appEndpoints(scope, services, forApp);
     buildSettingsEndpoints(scope, services, forApp);
     releaseEndpoints(scope, services, forApp);
+    buildDocumentEndpoints(scope, services, forApp);
     deployEndpoints(scope, services, forApp);
     cronEndpoints(scope, services, forApp);
     logEndpoints(scope, services, forApp);
