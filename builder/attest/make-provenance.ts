@@ -103,5 +103,5 @@ function sha256(digest: string): Record<string, string> {
 
 /** Whatever stands between "://" and "@", and the query, where tokens travel too. */
 export function withoutPassword(text: string): string {
-  return text.replace(/(\w:\/\/)[^\s/@]*@/g, '$1').replace(/(\w:\/\/[^\s?#]*)\?[^\s#]*/g, '$1');
+  return text.replace(/(\w:\/\/)[^\s/]*@/g, '$1').replace(/(\w:\/\/[^\s?#]*)\?[^\s#]*/g, '$1');
 }
