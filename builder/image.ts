@@ -4,6 +4,14 @@ import type { BuildPlan } from './plan/plan.ts';
 
 /** The port a web process is told in PORT. */
 export const webPort = 5000;
+/** Of an image that others made: the lowest TCP port of EXPOSE, or ours. */
+export function portOf({ ExposedPorts }: { ExposedPorts?: Record<string, object> | null }): number {
+  const ports = Object.keys(ExposedPorts ?? {})
+    .map((port) => /^(\d+)\/tcp$/.exec(port)?.[1])
+    .flatMap((port) => (port === undefined ? [] : [Number(port)]));
+  return ports.length > 0 ? Math.min(...ports) : webPort;
+}
+
 /** Owner of the app's files and of its processes, as the stack's recipe makes it. */
 export const appUser = { name: 'app', uid: 1000, gid: 1000 } as const;
 

@@ -3,6 +3,7 @@
 import type { EngineClient } from '@berth/clients/engine-client.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import type { ControllerApi } from './controller-api.ts';
+import { dropDeployedImages } from './from-image/drop-deployed-images.ts';
 import { dropOldStacks } from './rebase/drop-old-stacks.ts';
 
 const firstAfterMs = 10 * 60_000;
@@ -53,6 +54,7 @@ export async function pruneOnce({
     if (activeBuilds() > 0) return false; // one began while we paused
     const kept = [...(await controller.imagesToKeep()), ...ownImages()];
     const stacks = await dropOldStacks(engine, kept);
+    await dropDeployedImages(engine, kept);
     const freed = await engine.prune(kept);
     log.info({ freed, stacks }, 'old images dropped');
     return true;

@@ -1,11 +1,12 @@
 // One build from job to result: take it, make its image, report. Called by main.ts for each job.
 // Must never report with another epoch than the one it was given, nor leave a container behind.
-import type { FinishBuild, StartedBuild } from '@berth/contract/build.ts';
+import type { BuildResult, FinishBuild, StartedBuild } from '@berth/contract/build.ts';
 import { retry } from '@berth/kit/backoff.ts';
 import { AppError, asAppError } from '@berth/kit/errors.ts';
 import { attestBuild } from './attest/attest-build.ts';
 import { buildImage } from './build-image.ts';
 import type { CurrentBuild, Workshop } from './current-build.ts';
+import { takeImage } from './from-image/take-image.ts';
 import { rebaseBuild } from './rebase/rebase-build.ts';
 import { BuildLog } from './report/build-log.ts';
 import { secretMasker, secretVars } from './report/mask-secrets.ts';
@@ -29,9 +30,7 @@ export async function runBuild(shop: Workshop, buildId: string): Promise<void> {
   const begun = performance.now();
   const startedAt = new Date();
   try {
-    const result = await withEngineRestarts(shop, current, () =>
-      build.rebase ? rebaseBuild(shop, current) : buildImage(shop, current),
-    );
+    const result = await withEngineRestarts(shop, current, () => worker(build)(shop, current));
     signal.throwIfAborted();
     const newVars = current.newVars ?? {};
     await report(shop, current, {
@@ -50,6 +49,12 @@ export async function runBuild(shop: Workshop, buildId: string): Promise<void> {
     const durationMs = Math.round(performance.now() - begun);
     shop.log.info({ build: build.id, app: build.appName, durationMs }, 'build ended');
   }
+}
+
+/** Who makes the image: of a tree, of a finished image, of an older release's image. */
+function worker(build: StartedBuild): (shop: Workshop, current: CurrentBuild) => Promise<BuildResult> {
+  if (build.rebase) return rebaseBuild;
+  return build.image ? takeImage : buildImage;
 }
 
 /** An engine that goes away in the middle (`unavailable`) costs time, not the push: what was made is found again by its key. */

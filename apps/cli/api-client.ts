@@ -8,6 +8,7 @@ import { readNdjson } from '@berth/kit/ndjson.ts';
 /** A server that does not begin its answer within this is reported instead of waited for. */
 const answerLimitMs = 60_000;
 
+type Body = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 type Send = (url: URL, options: RequestOptions) => ClientRequest;
 
 export class ApiClient {
@@ -55,7 +56,7 @@ export class ApiClient {
   }
 
   /** Sends a stream and gives each JSON line of the answer, which may also come while it is being sent: then the rest stays here. */
-  async *upload<T>(path: string, type: string, body: AsyncIterable<Uint8Array>): AsyncGenerator<T> {
+  async *upload<T>(path: string, type: string, body: Body): AsyncGenerator<T> {
     const headers = { ...this.#headers(), 'content-type': type };
     const sent = this.#send(new URL(path, this.server), { method: 'POST', headers, agent: false });
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -186,11 +187,7 @@ export class ApiClient {
 }
 
 /** Ends early when the answer comes first. */
-async function feed(
-  body: AsyncIterable<Uint8Array>,
-  into: ClientRequest,
-  answer: Promise<unknown>,
-): Promise<void> {
+async function feed(body: Body, into: ClientRequest, answer: Promise<unknown>): Promise<void> {
   let isAnswered = false;
   const stopped = answer.then(
     () => {

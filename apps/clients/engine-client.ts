@@ -146,11 +146,13 @@ export class EngineClient {
     return this.#done('POST', withQuery(`/images/${encodeURI(reference)}/tag`, { repo, tag }), [201]);
   }
 
-  /** `docker pull`; the engine has its own logins and mirrors. A reference that cannot be had answers `not_found`. */
-  async pullImage(reference: string, signal: AbortSignal): Promise<void> {
+  /** `docker pull`; the engine has its own logins and mirrors. What cannot be had answers `not_found`. Gives the manifest's digest. */
+  async pullImage(reference: string, signal: AbortSignal, login?: object): Promise<string | undefined> {
     const path = withQuery('/images/create', { fromImage: reference });
+    const headers = { 'X-Registry-Auth': Buffer.from(JSON.stringify(login ?? {})).toString('base64url') };
     // The answer is progress, for as long as it takes: only the caller's signal bounds it.
-    await this.#lastLine('POST', path, { timeoutMs: 0, signal });
+    const said = await this.#lastLine('POST', path, { timeoutMs: 0, signal, ...(login && { headers }) });
+    return said === '' ? undefined : said;
   }
 
   /** `docker load` of an archive with one image (`docker save`'s, an OCI layout); gives its id. Layers in `known` may be left out of it. */
@@ -327,7 +329,7 @@ export class EngineClient {
     try {
       for await (const line of readNdjson(response) as AsyncGenerator<BuildLine>) {
         if (line.error !== undefined) throw new AppError('not_found', line.error);
-        last = line.stream ?? last;
+        last = line.stream ?? /^Digest: (sha256:[0-9a-f]{64})$/.exec(line.status ?? '')?.[1] ?? last;
       }
     } finally {
       response.destroy();

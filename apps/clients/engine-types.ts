@@ -162,6 +162,8 @@ export interface BuildOptions {
 
 /** One line of a build's answer: text, the image's id, or why it failed. */
 export interface BuildLine {
+  /** Of a pull. */
+  status?: string;
   stream?: string;
   aux?: { ID?: string };
   error?: string;

@@ -90,8 +90,8 @@ export const Build = Type.Object(
   {
     number: Type.Integer({ description: 'counts up from 1 within the app' }),
     status: BuildStatus,
-    commit: Oid,
-    tree: Oid,
+    commit: Type.Union([Oid, Type.Null()], { description: 'null: a finished image was deployed' }),
+    tree: Type.Union([Oid, Type.Null()]),
     image: Type.Union([ImageId, Type.Null()]),
     language: Type.Union([Type.String(), Type.Null()], { description: 'what was detected' }),
     trigger: BuildTrigger,
@@ -136,9 +136,20 @@ export const BuildResult = Type.Object({
   details: Type.Array(Type.String(), { description: 'what was chosen: "Node.js 24.21.0 (engines.node)"' }),
   layers: Type.Array(BuildLayer),
   manifest: Type.Optional(ReleaseManifest),
+  pinned: Type.Optional(
+    Type.String({ description: 'the deployed image by its digest: "nginx:1.27@sha256:…", or its id' }),
+  ),
+  unchanged: Type.Optional(Type.Boolean({ description: 'the current release has this image: none is made' })),
   rebasedOnto: Type.Optional(Type.String({ description: 'the stack that a rebase put the image on' })),
 });
 export type BuildResult = Static<typeof BuildResult>;
+
+/** A finished image that is to be released as it is. */
+export const ImageRequest = Type.Object({
+  reference: Type.String(),
+  force: Type.Boolean({ description: 'a release even when the current one has the same image' }),
+});
+export type ImageRequest = Static<typeof ImageRequest>;
 
 /** `POST /internal/builds/:id/start`: the builder takes the build; the answer is all it needs. A finished build answers 409 `conflict`. */
 export const StartBuild = Type.Object({ worker: Type.String() });
@@ -160,6 +171,19 @@ export const StartedBuild = Type.Object({
     Type.Object(
       { result: BuildResult },
       { description: 'only its image gets another stack; no tree is built' },
+    ),
+  ),
+  image: Type.Optional(
+    Type.Object(
+      {
+        ...ImageRequest.properties,
+        current: Type.Union([ImageId, Type.Null()], { description: "the current release's" }),
+        mayTakeAny: Type.Boolean({ description: 'an admin asks: every image that the engine has' }),
+        own: Type.Array(ImageId, {
+          description: "images of the user's apps: others on the engine are not theirs",
+        }),
+      },
+      { description: 'only this image is looked at; no tree is built' },
     ),
   ),
   noCache: Type.Optional(Type.Boolean({ description: 'take nothing of the app that was made earlier' })),

@@ -10,6 +10,21 @@ export const archiveTypes = [
   'application/octet-stream',
 ] as const;
 
+/** The body of an image deploy, as application/json. */
+export const ImageDeploy = Type.Object(
+  {
+    image: Type.String({
+      minLength: 1,
+      maxLength: 512,
+      pattern: '^[A-Za-z0-9][A-Za-z0-9._:/@-]*$',
+      description: 'a name in a registry with tag or digest, or the id of an image that the engine has',
+    }),
+    force: Type.Optional(Type.Boolean({ description: 'a release even when the image is the current one' })),
+  },
+  { additionalProperties: false },
+);
+export type ImageDeploy = Static<typeof ImageDeploy>;
+
 export const DeployQuery = Type.Object(
   {
     enter: Type.Boolean({

@@ -32,7 +32,7 @@ export function showRelease(row: ReleaseRow): Release {
     user: row.user_name,
     image: row.image,
     build: row.build_number,
-    commit: row.commit_oid,
+    commit: row.commit_oid ?? '',
     processTypes: row.process_types,
     configVersion: row.config_number,
     error: row.error,

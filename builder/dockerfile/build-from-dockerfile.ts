@@ -4,7 +4,7 @@ import type { BuildLine } from '@berth/clients/engine-types.ts';
 import type { BuildResult, StartedBuild } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import type { BuildSource, CurrentBuild, Workshop } from '../current-build.ts';
-import { webPort } from '../image.ts';
+import { portOf } from '../image.ts';
 import { imageKey } from '../keys.ts';
 import { withSizes } from '../layer-sizes.ts';
 import { finalProcessTypes } from '../manifest/final-process-types.ts';
@@ -164,9 +164,5 @@ async function checkImage(
     throw new AppError('invalid', 'the Dockerfile names no command', {
       hint: 'end it with CMD, or add a Procfile with a line "web: …"',
     });
-  const ports = Object.keys(Config.ExposedPorts ?? {})
-    .map((port) => /^(\d+)\/tcp$/.exec(port)?.[1])
-    .flatMap((port) => (port === undefined ? [] : [Number(port)]));
-  const port = ports.length > 0 ? Math.min(...ports) : webPort;
-  return { port, diffIds: detail?.RootFS.Layers ?? [] };
+  return { port: portOf(Config), diffIds: detail?.RootFS.Layers ?? [] };
 }

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import type { Build } from '@berth/contract/build.ts';
 import type { Release } from '@berth/contract/release.ts';
 import { runCommandOk } from '@berth/kit/run-command.ts';
+import { TestRegistry } from '../engine/registry-harness.ts';
 import { makeApp, type TestApp } from '../helpers/app.ts';
 import { startPlatform, type TestPlatform } from '../helpers/platform.ts';
 
@@ -56,7 +57,7 @@ test('a folder is built and served, without the files that it leaves out', async
   const [release] = await app.json<Release[]>('releases');
   assert.deepEqual(
     [build?.trigger, build?.status, release?.description],
-    ['deploy', 'succeeded', `deploy ${build?.commit.slice(0, 7)}`],
+    ['deploy', 'succeeded', `deploy ${build?.commit?.slice(0, 7)}`],
   );
   const { stdout } = await app.git('ls-remote', 'berth');
   assert.match(stdout, /\trefs\/berth\/deploys\/1\n$/);
@@ -108,4 +109,95 @@ test('of two at once the later one is served, and the earlier one is told', asyn
     ended.stdout,
   );
   assert.match((await app.until(({ body }) => body.includes('newer'))).body, /the newer one/);
+});
+
+/** The real docker CLI against the platform's engine. */
+async function docker(args: string[], input?: string): Promise<string> {
+  const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: platform.home, DOCKER_BUILDKIT: '0' };
+  const host = `unix://${platform.runDir()}/engine.sock`;
+  const argv: [string, ...string[]] = ['docker', '-H', host, ...args];
+  const done = await runCommandOk(argv, { env, ...(input === undefined ? {} : { input }) });
+  return done.stdout.toString('utf8').trim();
+}
+
+const server = `use IO::Socket::INET;
+my $listener = IO::Socket::INET->new(LocalPort => 8123, Listen => 16, ReuseAddr => 1) or die $!;
+while (my $client = $listener->accept) {
+  while (my $line = <$client>) { last if $line =~ /^\\r\\n$/ }
+  my $body = "$ARGV[0] $< $ENV{PORT}";
+  print $client "HTTP/1.1 200 OK\\r\\nContent-Length: " . length($body) . "\\r\\nConnection: close\\r\\n\\r\\n$body";
+  close $client;
+}`;
+
+function dockerfile(word: string): string {
+  const command = JSON.stringify(['/usr/bin/perl', '-e', server, word]);
+  return `FROM berth/stack:13-tools\nUSER 1000\nEXPOSE 8123\nENTRYPOINT ${command}\n`;
+}
+
+test('an image of a registry is pinned, served as its author made it, and deployed again only when its tag has moved', async () => {
+  const registry = await TestRegistry.start();
+  try {
+    const image = `${registry.address}/team/shop:1`;
+    await docker(['build', '-q', '-t', image, '-'], dockerfile('one'));
+    await docker(['push', image]);
+    await docker(['rmi', image]);
+    const done = await app.berth('deploy', '--image', image);
+    assert.equal(done.exitCode, 0, done.stdout + done.stderr);
+    assert.match(
+      done.stdout,
+      /-----> Image \S+\/team\/shop:1@sha256:[0-9a-f]{64}\n {7}port 8123, user "1000"/,
+    );
+    assert.equal((await app.until(({ body }) => body.startsWith('one'))).body, 'one 1000 8123');
+    const [release] = await app.json<Release[]>('releases');
+    assert.match(release?.description ?? '', /^image \S+\/team\/shop:1@sha256:[0-9a-f]{12}$/);
+    const build = await app.json<Build>('builds:info');
+    assert.deepEqual([build.trigger, build.commit, build.detected?.label], ['image', null, 'Image']);
+    assert.equal(await docker(['images', '-q', image]), '', 'its name stays with nobody');
+
+    const again = await app.berth('deploy', '--image', image);
+    assert.equal(again.exitCode, 0, again.stdout + again.stderr);
+    assert.match(again.stdout, /nothing has changed/);
+    assert.equal((await app.json<Release[]>('releases'))[0]?.number, release?.number);
+    const forced = await app.berth('deploy', '--image', image, '--force');
+    assert.equal(forced.exitCode, 0, forced.stdout + forced.stderr);
+    assert.equal((await app.json<Release[]>('releases'))[0]?.number, (release?.number ?? 0) + 1);
+
+    await docker(['build', '-q', '-t', image, '-'], dockerfile('two'));
+    await docker(['push', image]);
+    const moved = await app.berth('deploy', '--image', image);
+    assert.equal(moved.exitCode, 0, moved.stdout + moved.stderr);
+    assert.equal((await app.until(({ body }) => body.startsWith('two'))).body, 'two 1000 8123');
+
+    const missing = await app.berth('deploy', '--image', `${registry.address}/team/shop:none`);
+    assert.deepEqual([missing.exitCode, /there is no image/.test(missing.stdout)], [1, true], missing.stdout);
+  } finally {
+    registry.close();
+  }
+});
+
+test('an image that the engine has is for its owner and for admins; others learn nothing of it', async () => {
+  const id = await docker(['build', '-q', '-'], `${dockerfile('local')}LABEL a=b\n`);
+  const done = await app.berth('deploy', '--image', id);
+  assert.equal(done.exitCode, 0, done.stdout + done.stderr);
+  assert.match((await app.until(({ body }) => body.startsWith('local'))).body, /^local/);
+  const silent = await docker(['build', '-q', '-'], 'FROM scratch\nLABEL a=c\n');
+  const refused = await app.berth('deploy', '--image', silent);
+  assert.match(refused.stdout, /names no command to run/);
+
+  const api = async (method: string, path: string, token: string, body: unknown) => {
+    const response = await fetch(`${platform.apiUrl}/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return response.text();
+  };
+  const { token } = JSON.parse(await api('POST', '/users', platform.token(), { name: 'eve' })) as {
+    token: string;
+  };
+  await api('POST', '/apps', token, { name: 'eves' });
+  const stolen = await api('POST', '/apps/eves/deploys', token, { image: id });
+  assert.match(stolen, /there is no image \\"sha256:[0-9a-f]{64}\\" on this platform/);
+  const unnamed = await api('POST', '/apps/eves/deploys', token, { image: 'berth/deployed:latest' });
+  assert.match(unnamed, /there is no image/);
 });

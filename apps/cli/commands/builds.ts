@@ -27,7 +27,7 @@ export const builds: Command = {
           one.number,
           one.reused ? `${one.status}, reused` : one.status,
           one.release === null ? null : `v${one.release}`,
-          one.commit.slice(0, 7),
+          one.commit?.slice(0, 7) ?? null,
           one.language,
           one.sizeBytes === null ? null : megabytes(one.sizeBytes),
           between(one.createdAt, one.finishedAt),

@@ -1,4 +1,4 @@
-// deploy: the working folder, or a tar of one, without git. The platform builds and releases it as it does a push, and says the same lines.
+// deploy: the working folder, a tar of one, or a finished image, without git. The platform builds and releases it as it does a push, and says the same lines.
 // Ctrl-C ends the build as it does for a push; a release that has begun to start goes on.
 import { createReadStream, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -14,19 +14,23 @@ import { printable } from '../output.ts';
 import { UploadProgress } from '../upload-progress.ts';
 
 export const deploy: Command = {
-  summary: 'deploy a folder without git, or a tar (--archive); shows the build',
-  usage: '[FOLDER] [--archive FILE] [--no-cache] [-a APP]',
+  summary: 'deploy a folder without git, a tar (--archive) or a finished image (--image)',
+  usage: '[FOLDER] [--archive FILE] [--image REF [--force]] [--no-cache] [-a APP]',
   example: 'berth deploy . -a hello',
   options: {
     ...appOptions,
     archive: { type: 'string', value: 'FILE', about: 'a tar instead of a folder; plain, gzip or zstd' },
+    image: { type: 'string', value: 'REF', about: 'an image of a registry, or one of your apps by id' },
+    force: { type: 'boolean', about: 'a release even when the image is the current one' },
     'no-cache': { type: 'boolean', about: 'take nothing that was made for the app earlier' },
   },
   positionals: [0, 1],
   run: async (input) => {
     const archive = text(input, 'archive');
-    if (archive !== undefined && input.args.length > 0)
-      throw new AppError('bad_request', 'a folder and an archive at once cannot be deployed');
+    const image = text(input, 'image');
+    if (input.args.length + Number(archive !== undefined) + Number(image !== undefined) > 1)
+      throw new AppError('bad_request', 'one thing at a time: a folder, an archive or an image');
+    if (image !== undefined) return deployImage(input, image);
     const upload = archive === undefined ? fromFolder(input) : fromArchive(input, archive);
     const query = new URLSearchParams();
     if (archive !== undefined) query.set('enter', 'true');
@@ -37,6 +41,12 @@ export const deploy: Command = {
     return printDeploy(input, lines);
   },
 };
+
+async function deployImage(input: Input, image: string): Promise<number> {
+  const path = `/v1/apps/${encodeURIComponent(await input.app())}/deploys`;
+  const body = Buffer.from(JSON.stringify({ image, force: flag(input, 'force') }));
+  return printDeploy(input, (await input.api()).upload<OutputLine>(path, 'application/json', [body]));
+}
 
 /** The platform has said why it failed by then; the exit code is left to tell. */
 async function printDeploy(input: Input, lines: AsyncIterable<OutputLine>): Promise<number> {

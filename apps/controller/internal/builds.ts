@@ -14,11 +14,13 @@ import {
   type BuildRow,
   buildById,
   buildByKey,
+  imagesOfOwner,
   markDurable,
   requeueBuilds,
   takeBuild,
 } from '@berth/store/queries/builds.ts';
 import { imagesToKeep, releaseById } from '@berth/store/queries/releases.ts';
+import { userById } from '@berth/store/queries/users.ts';
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { readVars } from '../operations/change-config.ts';
@@ -128,16 +130,34 @@ async function startBuild(
     epoch,
     appId: app.id,
     appName: app.name,
-    commit: build.commit_oid,
-    tree: build.tree_oid,
+    // An image has neither, and its build reads neither.
+    commit: build.commit_oid ?? '',
+    tree: build.tree_oid ?? '',
     repository: build.repository,
     objectDirectories: build.object_directories,
     buildVars: await readVars(services, services.db, app.id, app.config_number),
     settings: build.settings,
     ...(await rebaseOf(services, build, app.current_release_id)),
+    ...(await imageOf(services, build, app.current_release_id)),
     noCache: build.no_cache,
     unsetVars: await listUnsetVars(services.db, app.id),
   };
+}
+
+/** Which image is wanted, and which of those on the engine its user may have: another's must not become readable by deploying it. */
+async function imageOf(
+  { db }: Services,
+  build: BuildRow,
+  releaseId: string | null,
+): Promise<Pick<Static<typeof StartedBuild>, 'image'>> {
+  if (!build.image_request) return {};
+  const [release, user, own] = await Promise.all([
+    releaseId === null ? undefined : releaseById(db, releaseId),
+    userById(db, build.user_id),
+    imagesOfOwner(db, build.user_id),
+  ]);
+  const current = release?.image ?? null;
+  return { image: { ...build.image_request, current, mayTakeAny: user?.admin === true, own } };
 }
 
 /** What the current release was made of, for a build that only gives it another stack. */

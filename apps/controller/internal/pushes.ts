@@ -7,14 +7,9 @@ import { markLanded, pushById } from '@berth/store/queries/pushes.ts';
 import type { Static, TSchema } from '@sinclair/typebox';
 import type { FastifyInstance } from 'fastify';
 import { authenticate, authorizeApp } from '../authenticate.ts';
-import { abandonPush } from '../operations/abandon-push.ts';
-import { pushOutcome } from '../operations/push-outcome.ts';
+import { followPushOutput } from '../follow-push-output.ts';
 import { startPush } from '../operations/start-push.ts';
-import { sendGenerated } from '../send-lines.ts';
 import type { Services } from '../services.ts';
-
-/** A follower that lost its connection may come back within this time; then the push counts as abandoned. */
-const returnLimitMs = 3000;
 
 export function pushEndpoints(
   server: FastifyInstance,
@@ -54,19 +49,10 @@ export function pushEndpoints(
     async (request, reply) => {
       const { id } = request.params;
       if (!(await pushById(services.db, id))) throw new AppError('not_found', `there is no push "${id}"`);
-      await sendGenerated(request, reply, (signal) =>
-        services.output.follow(id, Number(request.query.after ?? 0), {
-          follow: true,
-          ending: () => pushOutcome(services, id),
-          signal,
-        }),
-      );
-      setTimeout(() => {
-        if (services.output.followers(id) === 0)
-          abandonPush(services, id).catch((err: unknown) =>
-            services.log.warn({ err, push: id }, 'abandoning a push failed'),
-          );
-      }, returnLimitMs).unref();
+      await followPushOutput(services, request, reply, {
+        pushId: id,
+        after: Number(request.query.after ?? 0),
+      });
     },
   );
 

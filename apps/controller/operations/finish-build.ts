@@ -1,5 +1,5 @@
 // Ends a build as its builder says. Success makes the release in the same transaction, so no image is ever live without its row.
-import type { FinishBuild } from '@berth/contract/build.ts';
+import type { BuildResult, FinishBuild } from '@berth/contract/build.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Queryable } from '@berth/store/database.ts';
 import { lockApp } from '@berth/store/queries/apps.ts';
@@ -27,7 +27,7 @@ export async function finishBuild(
       data: { build: found.number },
     });
     const made =
-      report.status === 'succeeded' && app && !app.deleted_at
+      report.status === 'succeeded' && !report.result.unchanged && app && !app.deleted_at
         ? await releaseBuild(
             tx,
             found,
@@ -44,7 +44,7 @@ export async function finishBuild(
 function releaseBuild(
   tx: Queryable,
   build: BuildRow,
-  result: Extract<FinishBuild, { status: 'succeeded' }>['result'],
+  result: BuildResult,
   configNumber: number,
 ): Promise<CreatedRelease> {
   return createRelease(tx, {
@@ -57,9 +57,14 @@ function releaseBuild(
     port: result.port,
     runUser: result.user,
     ...(result.manifest ? { manifest: result.manifest } : {}),
-    description: result.rebasedOnto
-      ? `rebase onto ${result.rebasedOnto}`
-      : `${build.trigger} ${build.commit_oid.slice(0, 7)}`,
+    description: describe(build, result),
     ...(build.push_id ? { outputId: build.push_id } : {}),
   });
+}
+
+/** "push 1a2b3c4", "deploy 1a2b3c4", "image nginx:1.27@sha256:1a2b3c4d5e6f", "rebase onto debian-13" */
+function describe(build: BuildRow, result: BuildResult): string {
+  if (result.rebasedOnto) return `rebase onto ${result.rebasedOnto}`;
+  if (result.pinned) return `image ${result.pinned.replace(/(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1')}`;
+  return `${build.trigger} ${build.commit_oid?.slice(0, 7) ?? ''}`;
 }

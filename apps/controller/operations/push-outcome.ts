@@ -56,11 +56,18 @@ async function buildOrReleaseOutcome(services: Needed, push: PushRow): Promise<E
   if (!build || build.status === 'pending' || build.status === 'running') return undefined;
   if (build.status !== 'succeeded')
     return failed('build_failed', build.error ?? 'the build was canceled', build.hint);
+  if (build.result?.unchanged) return isAsItWas(services, push.app_id);
   const release = await releaseOfOutput(services.db, push.id);
   if (!release) return failed('conflict', 'the app was destroyed');
   const ending = await releaseOutcome(services, release);
   if (!ending?.ok || build.durable || (await isOverdue(services, release.id))) return ending;
   return undefined; // served already; acknowledged when the image would survive a power loss
+}
+
+async function isAsItWas(services: Needed, appId: string): Promise<Ending> {
+  const app = await appById(services.db, appId);
+  const url = app ? appUrl(services.config, app.name) : null;
+  return { end: true, ok: true, code: 'ok', message: 'nothing has changed', release: null, url };
 }
 
 /** A builder killed between the release and the sync never says "durable": the push is served all the same and must end. */

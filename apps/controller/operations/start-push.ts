@@ -1,6 +1,7 @@
 // Takes a push that git has received and checked: supersedes one that is still building, waits for one that is being deployed, starts the build.
 // Must never start a build after a wait: the branch has probably moved, and a short build would be live before git refuses the push.
 
+import type { BuildTrigger, ImageRequest } from '@berth/contract/build.ts';
 import type { PushWaited, StartedPush, StartPush } from '@berth/contract/push.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import type { Queryable } from '@berth/store/database.ts';
@@ -20,6 +21,14 @@ import { pushOutcome } from './push-outcome.ts';
 /** A push waits this long for an earlier one that is being deployed; its deployment has limits of its own that are shorter in practice. */
 const waitForEarlierMs = 10 * 60_000;
 
+/** A push of commits, or (with `image`) a finished image, which has none. */
+type NewPush = Omit<StartPush, 'newOid' | 'treeOid' | 'trigger'> & {
+  newOid: string | null;
+  treeOid: string | null;
+  trigger?: BuildTrigger;
+  image?: ImageRequest;
+};
+
 type Needed = Pick<Services, 'db' | 'bells' | 'queues' | 'output' | 'routes' | 'config'>;
 
 interface Taken {
@@ -29,7 +38,7 @@ interface Taken {
   superseded: string[];
 }
 
-export async function startPush(services: Needed, push: StartPush): Promise<StartedPush | PushWaited> {
+export async function startPush(services: Needed, push: NewPush): Promise<StartedPush | PushWaited> {
   const watch = services.bells.watch(`pushes ${push.appId}`);
   const deadline = performance.now() + waitForEarlierMs;
   try {
@@ -57,18 +66,19 @@ async function endUnfollowed(services: Needed, appId: string): Promise<void> {
 }
 
 /** Undefined: an earlier push is being deployed and must end first. */
-async function takePush(tx: Queryable, push: StartPush): Promise<Taken | undefined> {
+async function takePush(tx: Queryable, push: NewPush): Promise<Taken | undefined> {
   const app = await lockApp(tx, push.appId);
   if (!app || app.deleted_at) throw new AppError('not_found', 'the app does not exist any more');
   const earlier = await unfinishedPushes(tx, push.appId);
   if (earlier.some((other) => !isBuilding(other))) return undefined;
   const superseded: string[] = [];
   for (const other of earlier) {
-    const reason = `superseded by a newer ${push.trigger ?? 'push'} (${push.newOid.slice(0, 7)})`;
+    const reason = `superseded by a newer ${push.trigger ?? 'push'} (${push.image?.reference ?? push.newOid?.slice(0, 7)})`;
     if (other.build_id) await endBuild(tx, other.build_id, { status: 'superseded', error: reason });
     if (await endPush(tx, other.id, 'superseded', reason)) superseded.push(other.id);
   }
   const pushId = await insertPush(tx, push);
+  if (push.image) await markLanded(tx, pushId); // no ref waits for it
   const buildNumber = await takeNumber(tx, push.appId, 'next_build');
   const buildId = await insertBuild(tx, {
     appId: push.appId,
@@ -81,6 +91,7 @@ async function takePush(tx: Queryable, push: StartPush): Promise<Taken | undefin
     objectDirectories: push.objectDirectories,
     noCache: push.noCache ?? false,
     trigger: push.trigger ?? 'push',
+    ...(push.image ? { image: push.image } : {}),
   });
   await recordEvent(tx, {
     appId: push.appId,

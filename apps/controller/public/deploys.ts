@@ -1,7 +1,11 @@
-// Public endpoint: deploy a folder or an archive, without git. The git receiver, which owns the repositories, takes the body and answers.
-import { archiveTypes, DeployQuery } from '@berth/contract/deploy.ts';
+// Public endpoint: deploy a folder, an archive or a finished image, without git. An archive is the git receiver's, which owns the repositories:
+// it takes the body and answers. An image is the builder's, like any build.
+import { archiveTypes, DeployQuery, ImageDeploy } from '@berth/contract/deploy.ts';
+import type { OutputLine } from '@berth/contract/release.ts';
 import { AppError } from '@berth/kit/errors.ts';
 import type { FastifyInstance } from 'fastify';
+import { followPushOutput } from '../follow-push-output.ts';
+import { deployImage } from '../operations/deploy-image.ts';
 import { passToGit } from '../pass-to-git.ts';
 import type { Services } from '../services.ts';
 import { appParams, type ForApp } from './for-app.ts';
@@ -12,25 +16,43 @@ const archive = { schema: { description: 'a tar, plain or packed with gzip or zs
 export function deployEndpoints(server: FastifyInstance, services: Services, forApp: ForApp): void {
   // It is larger than memory: left in its stream, and passed on as it comes.
   server.addContentTypeParser([...archiveTypes], (_request, _payload, done) => done(null));
-  server.post(
+  server.post<{ Body: ImageDeploy | undefined }>(
     '/v1/apps/:app/deploys',
     {
       schema: {
-        summary: 'Deploy a folder; what happens is told line by line (newline-delimited JSON)',
-        consumes: [...archiveTypes],
+        summary:
+          'Deploy a folder or a finished image; what happens is told line by line (newline-delimited JSON)',
         params: appParams,
         querystring: DeployQuery,
-        body: { content: Object.fromEntries(archiveTypes.map((type) => [type, archive])) },
+        body: {
+          content: {
+            'application/json': { schema: ImageDeploy },
+            ...Object.fromEntries(archiveTypes.map((type) => [type, archive])),
+          },
+        },
       },
     },
     async (request, reply) => {
-      await forApp(request);
-      if (request.body !== undefined)
-        throw new AppError('bad_request', 'the body is no archive', {
-          hint: 'send a tar with "content-type: application/x-tar"',
-        });
+      const app = await forApp(request);
+      if (request.body) {
+        const { image: reference, force = false } = request.body;
+        const pushId = await deployImage(services, request.user, app.id, { reference, force });
+        return followPushOutput(services, request, reply, { pushId, after: 0, shape: withReasons });
+      }
+      if (request.body !== undefined) throw new AppError('bad_request', 'the request names no image');
       reply.hijack();
       passToGit(services.config.BERTH_GIT_SOCKET, request.raw, reply.raw);
     },
   );
+}
+
+/** Why it failed is told as lines too, as the git receiver does it. */
+async function* withReasons(lines: AsyncIterable<OutputLine>): AsyncGenerator<OutputLine> {
+  let seq = 0;
+  for await (const line of lines) {
+    if ('end' in line && !line.ok)
+      for (const text of [line.message, line.hint]) if (text) yield { seq: ++seq, text: ` !     ${text}` };
+    if ('seq' in line) seq = line.seq;
+    yield line;
+  }
 }

@@ -5,6 +5,7 @@ import type {
   BuildStatus,
   BuildStep,
   BuildTrigger,
+  ImageRequest,
 } from '@berth/contract/build.ts';
 import { all, first, type Queryable } from '../database.ts';
 import { newId } from '../new-id.ts';
@@ -16,8 +17,9 @@ export interface BuildRow {
   push_id: string | null;
   user_id: string;
   user_name: string;
-  commit_oid: string;
-  tree_oid: string;
+  /** null: a finished image was deployed. */
+  commit_oid: string | null;
+  tree_oid: string | null;
   repository: string;
   object_directories: string[];
   status: BuildStatus;
@@ -30,6 +32,7 @@ export interface BuildRow {
   settings: BuildSettings;
   trigger: BuildTrigger;
   no_cache: boolean;
+  image_request: ImageRequest | null;
   created_at: Date;
   started_at: Date | null;
   release_number: number | null;
@@ -38,7 +41,7 @@ export interface BuildRow {
 
 const selectBuild = `SELECT b.id, b.app_id, b.number, b.push_id, b.user_id, u.name AS user_name, b.commit_oid, b.tree_oid, b.repository,
     b.object_directories, b.status, b.result, b.steps, b.error, b.hint, b.epoch, b.durable, b.settings,
-    b.trigger, b.no_cache, b.created_at, b.started_at, b.finished_at,
+    b.trigger, b.no_cache, b.image_request, b.created_at, b.started_at, b.finished_at,
     (SELECT min(r.number) FROM releases r WHERE r.app_id = b.app_id AND r.build_id = b.id) AS release_number
   FROM builds b JOIN users u ON u.id = b.user_id`;
 
@@ -50,20 +53,21 @@ export interface NewBuild {
   /** null: no push made it. */
   pushId: string | null;
   userId: string;
-  commit: string;
-  tree: string;
+  commit: string | null;
+  tree: string | null;
   repository: string;
   objectDirectories: string[];
   trigger?: BuildTrigger;
   noCache?: boolean;
+  image?: ImageRequest;
 }
 
 /** With the app's settings as they are now. */
 export async function insertBuild(tx: Queryable, build: NewBuild): Promise<string> {
   const id = newId();
   await tx.query(
-    `INSERT INTO builds (id, app_id, number, push_id, user_id, commit_oid, tree_oid, repository, object_directories, trigger, no_cache, settings)
-     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, jsonb_build_object('buildpacks', buildpacks, 'stack', stack) FROM apps WHERE id = $2`,
+    `INSERT INTO builds (id, app_id, number, push_id, user_id, commit_oid, tree_oid, repository, object_directories, trigger, no_cache, image_request, settings)
+     SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, jsonb_build_object('buildpacks', buildpacks, 'stack', stack) FROM apps WHERE id = $2`,
     [
       id,
       build.appId,
@@ -76,6 +80,7 @@ export async function insertBuild(tx: Queryable, build: NewBuild): Promise<strin
       JSON.stringify(build.objectDirectories),
       build.trigger ?? 'push',
       build.noCache ?? false,
+      build.image ? JSON.stringify(build.image) : null,
     ],
   );
   return id;
@@ -99,6 +104,18 @@ export function buildByKey(db: Queryable, appId: string, key: string): Promise<B
     `${selectBuild} WHERE b.app_id = $1 AND b.key = $2 AND b.status = 'succeeded' ORDER BY b.number DESC LIMIT 1`,
     [appId, key],
   );
+}
+
+/** What the apps of a user were built as or released from, newest first. */
+export async function imagesOfOwner(db: Queryable, userId: string): Promise<string[]> {
+  const rows = await all<{ image: string }>(
+    db,
+    `SELECT b.result->>'image' AS image FROM builds b JOIN apps a ON a.id = b.app_id
+     WHERE a.owner_id = $1 AND a.deleted_at IS NULL AND b.status = 'succeeded'
+     GROUP BY 1 ORDER BY max(b.finished_at) DESC LIMIT 2000`,
+    [userId],
+  );
+  return rows.map((row) => row.image);
 }
 
 /** A builder takes an unfinished build; its epoch goes up, so whoever held it before can report no more. */

@@ -9,7 +9,8 @@ export interface PushRow {
   app_id: string;
   user_id: string;
   old_oid: string;
-  new_oid: string;
+  /** null: an image was deployed. */
+  new_oid: string | null;
   status: PushStatus;
   reason: string | null;
   landed: boolean;
@@ -22,7 +23,14 @@ const selectPush = `SELECT p.id, p.app_id, p.user_id, p.old_oid, p.new_oid, p.st
 
 export async function insertPush(
   tx: Queryable,
-  push: { appId: string; userId: string; ref: string; oldOid: string; newOid: string; treeOid: string },
+  push: {
+    appId: string;
+    userId: string;
+    ref: string;
+    oldOid: string;
+    newOid: string | null;
+    treeOid: string | null;
+  },
 ): Promise<string> {
   const id = newId();
   await tx.query(

@@ -11,7 +11,7 @@ export interface ReleaseRow {
   number: number;
   build_id: string;
   build_number: number;
-  commit_oid: string;
+  commit_oid: string | null;
   config_number: number;
   image: string;
   process_types: ProcessTypes;

@@ -38,6 +38,10 @@ export async function userByToken(db: Queryable, token: string): Promise<User | 
   );
 }
 
+export async function userById(db: Queryable, id: string): Promise<User | undefined> {
+  return first<User & { [k: string]: unknown }>(db, 'SELECT id, name, admin FROM users WHERE id = $1', [id]);
+}
+
 export async function anyUser(db: Queryable): Promise<boolean> {
   return (await first(db, 'SELECT 1 FROM users LIMIT 1')) !== undefined;
 }
