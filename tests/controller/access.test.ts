@@ -99,6 +99,7 @@ function bodyFor(method: string, path: string): unknown {
   if (path.endsWith('/formation')) return { entries: [{ processType: 'web', quantity: 1 }] };
   if (path.endsWith('/buildpacks')) return { buildpacks: ['node'] };
   if (path.endsWith('/stack')) return { stack: null };
+  if (path.endsWith('/deploys')) return { image: 'nginx' };
   if (path.endsWith('/runs')) return { command: ['true'], tty: false };
   if (path.endsWith('/users')) return { name: 'someone' };
   return method === 'delete' ? { confirm: 'mine' } : {};
