@@ -7,6 +7,7 @@ import { fileEntries, writeTar } from '@berth/kit/write-tar.ts';
 import { appUser, baseImageConfig, pathVariable } from '../image.ts';
 import type { RunLayer } from '../plan/plan.ts';
 import type { BuildSources } from '../sources.ts';
+import { type CacheUse, useCaches } from './cache-use.ts';
 import { fixedMtime, type LayerWork, type MadeLayer } from './layer-work.ts';
 import { discardContainer } from './prepare-engine.ts';
 import { runContainer, wroteTooMuch } from './run-container.ts';
@@ -41,6 +42,22 @@ export async function runStep(
 const stepOutputs = new WeakMap<AppError, string>();
 
 async function runOnce(layer: RunLayer, below: readonly MadeLayer[], work: LayerWork): Promise<string> {
+  // The downloads of platform layers are whole or not there: those come under their name by a rename.
+  const names = layer.scope === 'app' ? Object.keys(layer.caches) : [];
+  const caches = await useCaches(cacheFolder(layer, work), names, `${work.runner.buildId}.${layer.id}`);
+  try {
+    return await runAndKeep(layer, below, work, caches);
+  } finally {
+    caches.release();
+  }
+}
+
+async function runAndKeep(
+  layer: RunLayer,
+  below: readonly MadeLayer[],
+  work: LayerWork,
+  caches: CacheUse,
+): Promise<string> {
   const { engine, runner, platformNode } = work;
   const [stack, files] = await Promise.all([stackFor(layer, work), filesLayer(layer, work)]);
   if (!layer.quiet || layer.scope === 'platform') work.log.step(layer.title);
@@ -76,6 +93,7 @@ async function runOnce(layer: RunLayer, below: readonly MadeLayer[], work: Layer
         },
       },
     );
+    await caches.ended();
     if (end.exitCode !== 0) {
       for (const line of held) work.log.detail(line);
       const failure = stepFailure(layer, end.exitCode, end.tail);
@@ -140,9 +158,12 @@ async function filesLayer(layer: RunLayer, work: LayerWork): Promise<string[]> {
   return [made.diffId];
 }
 
+function cacheFolder(layer: RunLayer, { runner, appId }: LayerWork): string {
+  return layer.scope === 'app' ? join(runner.cacheDir, 'apps', appId) : runner.downloadsDir;
+}
+
 async function cacheBinds(layer: RunLayer, work: LayerWork): Promise<string[]> {
-  const { cacheDir, downloadsDir } = work.runner;
-  const parent = layer.scope === 'app' ? join(cacheDir, 'apps', work.appId) : downloadsDir;
+  const parent = cacheFolder(layer, work);
   const { uid, gid } = layer.user === 'app' ? appUser : { uid: 0, gid: 0 };
   const binds: string[] = [];
   for (const [name, target] of Object.entries(layer.caches)) {

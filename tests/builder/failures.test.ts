@@ -366,3 +366,22 @@ setInterval(() => {}, 1000);`;
   assert.deepEqual(runningWith(asleep), []);
   await ended(build);
 });
+
+test('the cache of a command that was killed is empty for the next one; after an end of its own it is kept', async () => {
+  const app = (script: string): Files => ({
+    'package.json': manifest({
+      dependencies: { ms: '2.1.3' },
+      scripts: { postinstall: script, start: 'node s.js' },
+    }),
+    's.js': '',
+  });
+  const seen = 'ls /cache/npm/half 2>/dev/null || echo nothing';
+  const hang = await within({ timeMs: 10_000 }, () =>
+    failure(app(`echo x > /cache/npm/half; sleep ${asleep}`), { app: 'cached' }),
+  );
+  assert.equal(hang.error, 'the build took longer than 10 seconds');
+  const next = await failure(app(`${seen}; echo x > /cache/npm/half; exit 1`), { app: 'cached' });
+  assert.match(next.build.output, /^ {7}nothing$/m);
+  const last = await failure(app(`${seen}; exit 2`), { app: 'cached' });
+  assert.match(last.build.output, /^ {7}\/cache\/npm\/half$/m);
+});
