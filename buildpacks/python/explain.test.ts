@@ -78,6 +78,23 @@ test('only a build or git is tried again with compilers', () => {
   assert.equal(needsCompilers('error: No solution found when resolving dependencies'), false);
 });
 
+test('a pyproject.toml that uv cannot read is named with its line and the reason', () => {
+  const output = [
+    'error: Failed to parse: pyproject.toml',
+    '  cause: TOML parse error at line 1, column 1',
+    '           |',
+    '         1 | [project]',
+    '           | ^^^^^^^^^',
+    '         `pyproject.toml` is using the `[project]` table, but the required `project.name` field is not set',
+    '',
+  ].join('\n');
+  assert.deepEqual(explainInstall(requirements, '3.13.5')(output), {
+    message:
+      'pyproject.toml line 1: "pyproject.toml" is using the "[project]" table, but the required "project.name" field is not set',
+    hint: 'correct pyproject.toml and push again',
+  });
+});
+
 test('collectstatic names the setting that is missing', () => {
   const explained = explainCollectStatic(
     'Traceback (most recent call last):\n  File "manage.py", line 9\n    raise KeyError(key)\nKeyError: \'SECRET_KEY\'\n',

@@ -9,6 +9,7 @@ export function explainInstall(installer: Installer, pythonVersion: string): Rul
   const file = installer.kind === 'project' || installer.kind === 'uv' ? 'pyproject.toml' : installer.shown;
   const rules: Rule[] = [
     lockOutOfStep,
+    badProject,
     (output) => badLine(output, installer.texts),
     (output) => missingPackage(output, file),
     (output) => wrongPython(output, pythonVersion),
@@ -48,6 +49,17 @@ function lockOutOfStep(output: string): Explanation | undefined {
   if (/Pipfile\.lock is out-of-date/.test(output)) return outOfStep('Pipfile.lock', 'Pipfile', 'pipenv lock');
   const damaged = /Failed to parse `?(uv\.lock|pyproject\.toml)`?/.exec(output)?.[1];
   return damaged ? { message: `${damaged} cannot be read`, hint: "uv's own message is above" } : undefined;
+}
+
+/** uv shows the place in a frame; the sentence is its last line. */
+function badProject(output: string): Explanation | undefined {
+  const found =
+    /Failed to parse: \S*?(?<file>[\w.-]+\.(?:toml|lock))`?\n[\s\S]*?TOML parse error at line (?<line>\d+)[^\n]*\n(?:[ \t]*\d*[ \t]*\|[^\n]*\n)*[ \t]*(?<why>[^\n]+)/.exec(
+      output,
+    )?.groups;
+  if (!found) return undefined;
+  const message = `${found['file']} line ${found['line']}: ${(found['why'] ?? '').replaceAll('`', '"')}`;
+  return { message, hint: `correct ${found['file']} and push again` };
 }
 
 function badLine(output: string, texts: ReadonlyMap<string, string>): Explanation | undefined {
