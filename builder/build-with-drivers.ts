@@ -131,7 +131,7 @@ export function layerWork(
   };
 }
 
-function planContext(shop: Workshop, { build, abort }: CurrentBuild, work: LayerWork): PlanContext {
+export function planContext(shop: Workshop, { build, abort }: CurrentBuild, work: LayerWork): PlanContext {
   const { engine, sources, config, platformNode } = shop;
   const layers = async () => {
     const toolbox = await makeSeed({ id: 'toolbox', part: 'runtime', prefix: '/opt/berth/toolbox' }, work);

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { integer, readConfig, text } from '@berth/kit/config.ts';
 import { AppError } from '@berth/kit/errors.ts';
+import { readSourcesFile, type SourcesTable } from './sources-table.ts';
 
 export interface BuildLimits {
   memoryBytes: number;
@@ -32,11 +33,15 @@ export interface BuilderConfig {
   gitInsteadOf: Readonly<Record<string, string>>;
   /** npm's own folder when it is found neither among our packages nor beside the machine's Node; '' = look for it. */
   npmDir: string;
+  /** What the operator's sources table says. */
+  sources: SourcesTable;
   logLevel: string;
   /** The machine's variables that builds get (sources.ts says which). */
   machineEnv: Readonly<Record<string, string | undefined>>;
 }
 
+/** Where an operator's table is looked for; one that is named must be there. */
+const defaultSources = '/etc/berth/sources.toml';
 const mib = 1024 * 1024;
 
 export function readBuilderConfig(env: Record<string, string | undefined> = process.env): BuilderConfig {
@@ -61,11 +66,14 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
         '',
       ),
       BERTH_GIT_INSTEAD_OF: text('mirrors of git URLs, "https://github.com/=https://mirror/" each', ''),
+      BERTH_SOURCES: text('file of the sources table', defaultSources),
       BERTH_NPM_DIR: text("npm's folder", ''),
       BERTH_LOG_LEVEL: text('pino level', 'info'),
     },
     env,
   );
+  const table = readSourcesFile(values.BERTH_SOURCES, values.BERTH_SOURCES !== defaultSources);
+  const sources = { ...table, git: { ...table.git, ...mirrors(values.BERTH_GIT_INSTEAD_OF) } };
   return {
     dataDir: join(values.BERTH_DATA, 'builder'),
     downloadsDir: values.BERTH_DOWNLOADS,
@@ -84,7 +92,8 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
       logBytes: values.BERTH_BUILD_LOG_KB * 1024,
     },
     buildpackFolders: folders(values.BERTH_BUILDPACK_FOLDERS),
-    gitInsteadOf: mirrors(values.BERTH_GIT_INSTEAD_OF),
+    gitInsteadOf: sources.git,
+    sources,
     npmDir: values.BERTH_NPM_DIR,
     logLevel: values.BERTH_LOG_LEVEL,
     machineEnv: env,

@@ -42,7 +42,7 @@ const shop: Workshop = {
   documents: new ImageDocuments(config.engineSocket),
   records: new LayerRecords(join(config.dataDir, 'layers')),
   platformNode: await findPlatformNode(config.npmDir, config.machineEnv['PATH'] ?? ''),
-  sources: buildSources(config.machineEnv),
+  sources: buildSources(config.machineEnv, config.sources),
   varsSecret: readVarsSecret(join(config.dataDir, 'vars.key')),
   log,
   stopping: shutdown.signal,

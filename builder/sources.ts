@@ -1,11 +1,19 @@
 // The sources table: what builds inherit from the machine so that package managers reach their registries through its mirrors, proxies and CA.
-// Called once at start. Must never pass a value that carries a login (URLs with a user are left out).
+// The operator's table (sources-table.ts) wins over the machine's variables. Called once at start.
+// Must never pass a value that carries a login (URLs with a user are left out).
 import { existsSync } from 'node:fs';
+import { emptyTable, type SourcesTable } from './sources-table.ts';
 
 export interface BuildSources {
   env: Record<string, string>;
+  /** Tells git its mirrors; for steps that may have GIT_ variables. */
+  gitEnv: Record<string, string>;
   /** Docker binds. */
   binds: string[];
+  /** The host's file that builds trust. */
+  bundle: string | undefined;
+  from: SourcesTable['from'];
+  standIns: SourcesTable['standIns'];
 }
 
 /** Passed on as they are, when set. */
@@ -54,6 +62,7 @@ const bundleReaders = [
 
 export function buildSources(
   machineEnv: Readonly<Record<string, string | undefined>>,
+  table: SourcesTable = emptyTable,
   fileExists: (path: string) => boolean = existsSync,
 ): BuildSources {
   const env: Record<string, string> = {};
@@ -61,9 +70,45 @@ export function buildSources(
     const value = machineEnv[name];
     if (value && !/\/\/[^/@]*@/.test(value)) env[name] = value;
   }
-  const candidates = [...bundleVariables.map((name) => machineEnv[name]), bundleInContainer];
+  // npm reads both spellings, and either may be the machine's.
+  if (table.env['NPM_CONFIG_REGISTRY'] !== undefined) delete env['npm_config_registry'];
+  Object.assign(env, table.env);
+  const candidates = [table.ca, ...bundleVariables.map((name) => machineEnv[name]), bundleInContainer];
   const bundle = candidates.find((path) => path && fileExists(path));
-  if (bundle === undefined) return { env, binds: [] };
+  const { from, standIns } = table;
+  const rest = { gitEnv: gitEnv(table.git), bundle, from, standIns };
+  if (bundle === undefined) return { env, binds: [], ...rest };
   for (const name of bundleReaders) env[name] = bundleInContainer;
-  return { env, binds: [`${bundle}:${bundleInContainer}:ro`] };
+  return { env, binds: [`${bundle}:${bundleInContainer}:ro`], ...rest };
+}
+
+/** The RUN steps of a Dockerfile find the bundle beside their system's own, which packages replace while they are installed. */
+const bundleOfDockerfiles = '/run/berth/ca-certificates.crt';
+
+/** Pure: what RUN is given. */
+export function dockerfileSources({ env, gitEnv, bundle }: BuildSources): {
+  env: Record<string, string>;
+  binds: string[];
+} {
+  const moved = Object.entries({ ...env, ...gitEnv }).map(([name, value]): [string, string] => [
+    name,
+    value === bundleInContainer ? bundleOfDockerfiles : value,
+  ]);
+  return {
+    env: Object.fromEntries(moved),
+    binds: bundle === undefined ? [] : [`${bundle}:${bundleOfDockerfiles}:ro`],
+  };
+}
+
+/** git's settings by environment, so that no file of an image is changed. */
+function gitEnv(insteadOf: Readonly<Record<string, string>>): Record<string, string> {
+  const mirrors = Object.entries(insteadOf);
+  if (mirrors.length === 0) return {};
+  return Object.fromEntries([
+    ['GIT_CONFIG_COUNT', String(mirrors.length)],
+    ...mirrors.flatMap(([from, to], index) => [
+      [`GIT_CONFIG_KEY_${index}`, `url.${to}.insteadOf`],
+      [`GIT_CONFIG_VALUE_${index}`, from],
+    ]),
+  ]);
 }

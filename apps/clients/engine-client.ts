@@ -3,6 +3,7 @@
 import type { Readable } from 'node:stream';
 import { AppError } from '@berth/kit/errors.ts';
 import { readNdjson } from '@berth/kit/ndjson.ts';
+import { buildHeaders, buildQuery } from './build-request.ts';
 import { type AttachedStream, attachContainer, type OutputChunk, readFrames } from './engine-streams.ts';
 import type {
   BuildLine,
@@ -235,25 +236,10 @@ export class EngineClient {
 
   /** `docker build`: the engine's lines as they come. A Dockerfile that does not build ends with a line that has an `error`. */
   async *buildImage(context: AsyncIterable<Uint8Array>, options: BuildOptions): AsyncGenerator<BuildLine> {
-    const query = {
-      buildargs: JSON.stringify(options.buildArgs),
-      labels: JSON.stringify(options.labels),
-      memory: options.memoryBytes,
-      memswap: options.memoryBytes,
-      cpushares: options.cpuShares,
-      networkmode: options.network,
-      dockerfile: options.dockerfile,
-      target: options.target,
-      nocache: options.noCache === true ? 1 : undefined,
-    };
-    const response = await this.#open('POST', withQuery('/build', query), {
+    const response = await this.#open('POST', withQuery('/build', buildQuery(options)), {
       stream: context,
       contentType: 'application/x-tar',
-      headers: {
-        'X-Berth-Build-Scope': options.scope,
-        'X-Berth-Build-Disk': String(options.diskBytes),
-        ...secretsHeader(options.secrets),
-      },
+      headers: buildHeaders(options),
       timeoutMs: 0, // the first line comes when the whole context is there
       signal: options.signal,
     });
@@ -269,6 +255,24 @@ export class EngineClient {
   /** A layer's files as a tar. Read it to its end, or abort. */
   layerTar(diffId: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     return this.#open('GET', `/berth/layers/${diffId}/tar`, { timeoutMs: 0, signal });
+  }
+
+  /** The images that a Dockerfile stands on; a Dockerfile that cannot be read is `bad_request` with its line. */
+  async imagesOfDockerfile(file: {
+    dockerfile: string;
+    target?: string;
+    buildArgs: Record<string, string>;
+  }): Promise<string[]> {
+    const { images } = await this.#http.call<{ images: string[] }>('POST', '/berth/build/images', {
+      body: file,
+    });
+    return images;
+  }
+
+  /** Does the registry of this image answer at all? */
+  async canReachRegistry(image: string): Promise<boolean> {
+    const path = withQuery('/berth/registries/reach', { image });
+    return (await this.#http.call<{ reachable: boolean }>('GET', path)).reachable;
   }
 
   /** `not_found` when the engine has no such layer. */
@@ -390,11 +394,4 @@ function withQuery(path: string, query: Query): string {
 function filterQuery(filters: Record<string, readonly string[] | undefined>): string | undefined {
   const given = Object.entries(filters).filter(([, values]) => values !== undefined && values.length > 0);
   return given.length === 0 ? undefined : JSON.stringify(Object.fromEntries(given));
-}
-
-function secretsHeader(secrets: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const entries = Object.entries(secrets).map(([id, value]) => [id, Buffer.from(value).toString('base64')]);
-  if (entries.length === 0) return {};
-  const json = JSON.stringify(Object.fromEntries(entries));
-  return { 'X-Berth-Build-Secrets': Buffer.from(json).toString('base64') };
 }

@@ -110,6 +110,8 @@ export interface ImageDetail {
     WorkingDir?: string;
     Labels?: Record<string, string> | null;
     ExposedPorts?: Record<string, object> | null;
+    Volumes?: Record<string, object> | null;
+    Healthcheck?: { Test?: readonly string[] | null } | null;
   };
   RootFS: { Type: string; Layers: readonly string[] };
 }
@@ -146,6 +148,12 @@ export interface BuildOptions {
   target?: string;
   /** By id, for `RUN --mount=type=secret`: in no layer, no history and no key. */
   secrets?: Readonly<Record<string, string>>;
+  /** Where RUN gets things from, and images that stand in for others (name → id or name): in no layer, config or key. */
+  sources?: {
+    env: Readonly<Record<string, string>>;
+    binds: readonly string[];
+    images: Readonly<Record<string, string>>;
+  };
   noCache?: boolean;
   buildArgs: Record<string, string>;
   labels: Record<string, string>;
@@ -167,6 +175,19 @@ export interface BuildLine {
   stream?: string;
   aux?: { ID?: string };
   error?: string;
+  /** After the last step: what each took, stages side by side. */
+  steps?: DockerfileStep[];
+}
+
+export interface DockerfileStep {
+  /** Counted from 0. */
+  stage: number;
+  /** The instruction on one line. */
+  text: string;
+  seconds: number;
+  cached: boolean;
+  /** The layer it made. */
+  layer?: string;
 }
 
 export interface LayerOptions {

@@ -88,7 +88,7 @@ const layer = {
   env: { npm_config_cache: '/cache/npm', NODE_ENV: 'production' },
   path: ['/opt/berth/node/bin'],
 } as unknown as RunLayer;
-const sources = { env: { HTTPS_PROXY: 'http://proxy:3128' }, binds: [] };
+const sources = { env: { HTTPS_PROXY: 'http://proxy:3128' }, gitEnv: {} };
 
 test("a step sees the app's variables, but not those that would take over its tools", () => {
   const vars = {

@@ -186,14 +186,14 @@ export function varsFor(
 /** Pure: the command's whole environment. The app's variables come before the step's own, so that they cannot redirect its caches. */
 export function stepEnvironment(
   layer: RunLayer,
-  sources: BuildSources,
+  sources: Pick<BuildSources, 'env' | 'gitEnv'>,
   vars: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const passed =
     layer.vars === 'none'
       ? []
       : Object.entries(varsFor(layer, vars)).filter(([name]) => !neverPassed.test(name));
-  const env = { ...sources.env, ...Object.fromEntries(passed), ...layer.env };
+  const env = { ...sources.env, ...sources.gitEnv, ...Object.fromEntries(passed), ...layer.env };
   const nodeEnv = layer.vars === 'none' ? undefined : vars['NODE_ENV'];
   return {
     ...env,

@@ -112,7 +112,7 @@ export async function openWorkbench(
     documents: new ImageDocuments(engineSocket),
     records: new LayerRecords(join(config.dataDir, 'layers')),
     platformNode: await findPlatformNode(config.npmDir, config.machineEnv['PATH'] ?? ''),
-    sources: buildSources(config.machineEnv),
+    sources: buildSources(config.machineEnv, config.sources),
     varsSecret: Buffer.alloc(32, 1),
     stopping: stopping.signal,
     log: createLogger('builder-test', process.env['BERTH_LOG_LEVEL'] ?? 'fatal'),

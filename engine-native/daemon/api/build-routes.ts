@@ -1,9 +1,11 @@
 // POST /build and what belongs to it. The builder itself is imported with the first build: an idle daemon does without.
 import { AppError } from '@berth/kit/errors.ts';
 import type { BuildParts } from '../build/build-run.ts';
+import { parseBuildSources, sourcesHeader } from '../build/build-sources.ts';
 import { collectGarbage } from '../images/collect-garbage.ts';
 import { Progress } from '../images/progress.ts';
-import { type Call, clientGone, type Reply, type Route } from './route.ts';
+import { JsonFields } from '../json-fields.ts';
+import { type Call, clientGone, type Reply, type Route, readJsonBody } from './route.ts';
 
 const secretsHeader = 'x-berth-build-secrets';
 const scopeHeader = 'x-berth-build-scope';
@@ -14,6 +16,8 @@ let lastHousekeeping = 0;
 export function buildRoutes(parts: BuildParts): Route[] {
   return [
     { method: 'POST', pattern: '/build', handle: (call) => build(call, parts) },
+    { method: 'POST', pattern: '/berth/build/images', handle: (call) => listNeeded(call) },
+    { method: 'GET', pattern: '/berth/registries/reach', handle: (call) => reach(call, parts) },
     { method: 'POST', pattern: '/build/prune', handle: () => prune(parts) },
   ];
 }
@@ -33,6 +37,7 @@ async function build({ request, response, query }: Call, parts: BuildParts): Pro
       {
         options,
         secrets: secretsOf(request.headers[secretsHeader]),
+        sources: parseBuildSources(request.headers[sourcesHeader]),
         credentials: String(request.headers['x-registry-config'] ?? ''),
         scope: String(request.headers[scopeHeader] ?? ''),
         body: request,
@@ -107,4 +112,41 @@ async function prune(parts: BuildParts): Promise<Reply> {
   const mounts = await parts.cacheMounts.clear();
   const { bytes } = await collectGarbage(parts, { layers: cached, blobs: new Set() });
   return { status: 200, body: { CachesDeleted, SpaceReclaimed: mounts + bytes } };
+}
+
+/** The images a Dockerfile stands on: `{ dockerfile, target, buildArgs }` → `{ images }`. */
+async function listNeeded({ request }: Call): Promise<Reply> {
+  const { neededImages } = await import('../build/needed-images.ts');
+  const fields = new JsonFields(await readJsonBody(request));
+  const images = neededImages(fields.text('dockerfile') ?? '', {
+    target: fields.text('target') ?? '',
+    buildArgs: fields.map('buildArgs') ?? {},
+    platform: '',
+  });
+  return { status: 200, body: { images } };
+}
+
+/** Longer than a far registry takes, shorter than a pusher's patience: a firewall that drops packets says nothing at all. */
+const reachMs = 5000;
+
+/** Does the registry of `image` (or a mirror of it) answer at all? What it answers is no matter here. */
+async function reach({ query }: Call, parts: BuildParts): Promise<Reply> {
+  const { parseReference } = await import('../images/references.ts');
+  const { PullSource } = await import('../registry-client/pull-source.ts');
+  const { anonymous } = await import('../registry-client/credentials.ts');
+  const { RegistryFailure } = await import('../registry-client/registry-failure.ts');
+  const reference = parseReference(query.get('image') ?? '');
+  const signal = AbortSignal.timeout(reachMs);
+  const source = new PullSource(reference, { credentials: anonymous, registries: parts.registries, signal });
+  try {
+    await source.manifest(reference.digest ?? reference.tag ?? 'latest');
+    return { status: 200, body: { reachable: true } };
+  } catch (error) {
+    if (signal.aborted) return { status: 200, body: { reachable: false } };
+    if (!(error instanceof RegistryFailure)) throw error;
+    const isConnection = error.registryStatus === 0 && /: dial tcp|i\/o timeout/.test(error.message);
+    return { status: 200, body: { reachable: !isConnection } };
+  } finally {
+    source.close();
+  }
 }

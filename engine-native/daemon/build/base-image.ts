@@ -16,8 +16,13 @@ import {
 } from '../registry-client/platform.ts';
 import type { BuildRun } from './build-run.ts';
 
-export async function baseImage(run: BuildRun, name: string, platform: string): Promise<Image> {
+export async function baseImage(run: BuildRun, asked: string, platform: string): Promise<Image> {
   const { parts, options } = run;
+  const standIn = run.sources.images.get(asked);
+  // Who set it may name images by their ids, whatever the scope.
+  const known = standIn === undefined ? undefined : parts.images.find(standIn);
+  if (known) return known;
+  const name = standIn ?? asked;
   const here = hereFor(run, name);
   const wanted = platform === '' ? undefined : parsePlatform(platform);
   if (here && !options.pull && (!wanted || satisfies(here.config, wanted))) return here;

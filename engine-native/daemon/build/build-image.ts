@@ -11,7 +11,8 @@ import { baseImage, platformVariables } from './base-image.ts';
 import { type BuildContext, receiveContext } from './build-context.ts';
 import type { BuildOptions } from './build-options.ts';
 import type { BuildOutput, StageOutput, TextSink } from './build-output.ts';
-import { type BuildParts, type BuildRun, foldersOf, type SourceImage } from './build-run.ts';
+import { type BuildParts, type BuildRun, foldersOf, type SourceImage, secondsSince } from './build-run.ts';
+import type { BuildSources } from './build-sources.ts';
 import type { Instruction } from './language/instruction.ts';
 import { type Dockerfile, parseDockerfile, type Stage } from './language/parse-dockerfile.ts';
 import { newBuildId, StageRunner } from './run-stage.ts';
@@ -22,6 +23,7 @@ import { type BuildVariables, VariableScope } from './variable-scope.ts';
 export interface BuildRequest {
   options: BuildOptions;
   secrets: ReadonlyMap<string, Buffer>;
+  sources: BuildSources;
   /** Credentials for registries, as the client sent them. */
   credentials: string;
   scope: string;
@@ -94,6 +96,8 @@ class Build {
       options,
       variables: this.#variables,
       secrets: request.secrets,
+      sources: request.sources,
+      timings: [],
       scratchPath: (what) => join(own.scratch, `${what}-${randomBytes(6).toString('hex')}`),
       scope: request.scope,
       credentials: request.credentials,
@@ -199,7 +203,9 @@ class Build {
         state: scratchState(platform.split('/')[1] ?? hostPlatform().architecture, this.#request.scope),
         scope,
       };
+    const begun = performance.now();
     const image = await baseImage(this.#run, name, platform);
+    this.#run.timings.push({ stage: index, text: from.text, seconds: secondsSince(begun), cached: false });
     return { state: imageState(image, this.#request.scope), scope };
   }
 
@@ -254,7 +260,8 @@ class Build {
   }
 
   async #sayResult(image: Image): Promise<void> {
-    const { output, options } = this.#request;
+    const { output, options, scope } = this.#request;
+    if (scope !== '') await output.json({ steps: this.#run.timings });
     if (options.quiet) return output.json({ stream: `${image.id}\n` });
     await output.json({ aux: { ID: image.id } });
     await output.text(`Successfully built ${image.id.slice('sha256:'.length, 'sha256:'.length + 12)}\n`);

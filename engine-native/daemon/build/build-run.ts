@@ -11,6 +11,7 @@ import type { PullParts } from '../images/pull-image.ts';
 import type { BuildContext } from './build-context.ts';
 import type { BuildOptions } from './build-options.ts';
 import type { TextSink } from './build-output.ts';
+import type { BuildSources } from './build-sources.ts';
 import type { CacheMounts } from './cache-mounts.ts';
 import type { StageState } from './stage-state.ts';
 import type { StepCache } from './step-cache.ts';
@@ -39,6 +40,16 @@ export interface SourceImage {
   key: string;
 }
 
+/** For clients of ours, after the last line of the build. */
+export interface StepTiming {
+  stage: number;
+  /** The instruction on one line. */
+  text: string;
+  seconds: number;
+  cached: boolean;
+  layer?: string;
+}
+
 export interface BuildRun {
   id: string;
   parts: BuildParts;
@@ -46,6 +57,9 @@ export interface BuildRun {
   context: BuildContext;
   variables: BuildVariables;
   secrets: ReadonlyMap<string, Buffer>;
+  sources: BuildSources;
+  /** What each step took, in the order they ended. */
+  timings: StepTiming[];
   /** Below ROOT, gone with the build. */
   scratch: string;
   /** A new name in scratch. */
@@ -74,4 +88,8 @@ export interface StepPlace {
 /** Topmost first, as overlays want them. */
 export function foldersOf(state: { layers: string[] }, layers: LayerStore): TreeFolders {
   return state.layers.map((diffId) => layers.diffDir(diffId)).reverse();
+}
+
+export function secondsSince(begunMs: number): number {
+  return Math.round(performance.now() - begunMs) / 1000;
 }

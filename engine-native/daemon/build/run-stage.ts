@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { AppError } from '@berth/kit/errors.ts';
 import type { TextSink } from './build-output.ts';
-import type { BuildRun, StepPlace } from './build-run.ts';
+import { type BuildRun, type StepPlace, secondsSince } from './build-run.ts';
 import { applyConfig, type ConfigInstruction } from './config-steps.ts';
 import { type PreparedStep, prepareCopy } from './copy-step.ts';
 import type { Instruction } from './language/instruction.ts';
@@ -31,6 +31,9 @@ export interface StageJob {
 export class StageRunner {
   readonly #job: StageJob;
   #state: StageState;
+  /** Of the newest step. */
+  #isCached = false;
+  #layer: string | undefined;
 
   constructor(job: StageJob) {
     this.#job = job;
@@ -41,10 +44,23 @@ export class StageRunner {
     await this.#runTriggers();
     for (const instruction of this.#job.instructions) {
       await this.#say(`${this.#job.nextStep()}${instruction.text}\n`);
-      await this.#step(instruction);
+      await this.#timed(instruction);
       await this.#say(` ---> ${shortId(this.#state)}\n`);
     }
     return this.#state;
+  }
+
+  async #timed(instruction: Instruction): Promise<void> {
+    const begun = performance.now();
+    await this.#step(instruction);
+    const layer = this.#layer;
+    this.#job.run.timings.push({
+      stage: this.#job.index,
+      text: instruction.text,
+      seconds: secondsSince(begun),
+      cached: this.#isCached,
+      ...(layer === undefined ? {} : { layer }),
+    });
   }
 
   /** ONBUILD of the base: carried out once, here, and not handed on. */
@@ -124,6 +140,7 @@ export class StageRunner {
     const known = run.options.noCache
       ? undefined
       : keys.map((key) => steps.find(key)).find((one) => one !== undefined);
+    this.#isCached = known !== undefined;
     if (known) {
       if (known.layer !== undefined) run.hold([known.layer]);
       await this.#say(' ---> Using cache\n');
@@ -140,6 +157,7 @@ export class StageRunner {
       created_by: createdBy,
       ...(layer === undefined ? { empty_layer: true } : {}),
     };
+    this.#layer = layer;
     this.#state = {
       ...next,
       layers: layer === undefined ? next.layers : [...next.layers, layer],

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { AppError } from '@berth/kit/errors.ts';
 import type { StepPlace } from './build-run.ts';
+import { sourceEnv } from './build-sources.ts';
 import { argvOf, shellOf } from './config-steps.ts';
 import { planCopy } from './copy-plan.ts';
 import { findSources } from './copy-sources.ts';
@@ -47,7 +48,8 @@ export async function prepareRun(
       const ready = await readyMounts(place, mounts);
       try {
         if (command.script) addScript(place, command.script, ready);
-        const env = [...args, ...scope.proxyEnv()];
+        ready.Binds.push(...run.sources.binds);
+        const env = [...sourceEnv(run.sources, config.Env, args), ...args, ...scope.proxyEnv()];
         return await runContainer(place, { argv: command.argv, env, network, mounts: ready, shown });
       } finally {
         ready.release();

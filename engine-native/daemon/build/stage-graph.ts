@@ -38,7 +38,8 @@ export function neededStages(stages: Stage[], target: Stage, baseOf: (stage: Sta
   return stages.filter((stage) => needed.has(stage));
 }
 
-function sourcesOf(instruction: Instruction): string[] {
+/** Stages or images that an instruction reads from. */
+export function sourcesOf(instruction: Instruction): string[] {
   if (instruction.kind === 'copy' && instruction.from !== '') return [instruction.from];
   if (instruction.kind !== 'run') return [];
   return instruction.mounts.flatMap((text) => {
