@@ -8,6 +8,7 @@ import { EngineClient } from '@berth/clients/engine-client.ts';
 import { ImageDocuments } from '@berth/clients/image-documents.ts';
 import type { BuildJob } from '@berth/contract/build.ts';
 import { retry } from '@berth/kit/backoff.ts';
+import { AppError } from '@berth/kit/errors.ts';
 import { createLogger } from '@berth/kit/logging.ts';
 import { createShutdown, reportReady } from '@berth/kit/shutdown.ts';
 import { Worker } from 'bullmq';
@@ -16,7 +17,7 @@ import { BuildLayers } from './build-layers.ts';
 import { BuildCache } from './classic/build-cache.ts';
 import { removeVarsFolders } from './classic/vars-folder.ts';
 import { removeWorkFolders } from './cnb/work-folder.ts';
-import { readBuilderConfig } from './config.ts';
+import { type BuilderConfig, readBuilderConfig } from './config.ts';
 import { ControllerApi } from './controller-api.ts';
 import { LayerRecords } from './layer-records.ts';
 import { findPlatformNode } from './platform-node.ts';
@@ -28,7 +29,7 @@ import { prepareEngine } from './steps/prepare-engine.ts';
 
 // What is read and packed here, and git, gives way to apps and the router, as build containers do by their weight.
 setPriority(5);
-const config = readBuilderConfig();
+const config = readConfigOrEnd();
 const log = createLogger('builder', config.logLevel);
 const shutdown = createShutdown(log);
 mkdirSync(config.dataDir, { recursive: true, mode: 0o711 });
@@ -95,6 +96,17 @@ shutdown.add('pruning', startPruning({ ...shop, ownImages, worker, activeBuilds:
 await worker.waitUntilReady();
 log.info({ worker: config.worker }, 'ready');
 reportReady();
+
+/** What is wrong with a setting is one line; a stack says nothing more. */
+function readConfigOrEnd(): BuilderConfig {
+  try {
+    return readBuilderConfig();
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    createLogger('builder', 'info').fatal({ problem: error.message, hint: error.hint }, 'a setting is wrong');
+    process.exit(1);
+  }
+}
 
 function connectRedis(url: string): Redis {
   // BullMQ's own condition for blocking connections.
