@@ -31,6 +31,8 @@ export interface BuilderConfig {
   buildpackFolders: readonly string[];
   /** Beginnings of git URLs and what takes their place in builds. */
   gitInsteadOf: Readonly<Record<string, string>>;
+  /** Quota of all apps' caches of package managers. */
+  cacheBytes: number;
   /** npm's own folder when it is found neither among our packages nor beside the machine's Node; '' = look for it. */
   npmDir: string;
   /** What the operator's sources table says. */
@@ -60,6 +62,7 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
       BERTH_BUILD_PIDS: integer('processes of a build container', 16, 100_000, 4096),
       BERTH_BUILD_CPU_SHARES: integer('cpu weight of a build container; apps have 1024', 2, 262_144, 256),
       BERTH_BUILD_TIMEOUT_SECONDS: integer('time limit of a build', 1, 86_400, 900),
+      BERTH_BUILD_CACHE_GB: integer('what the caches of all apps may take in GB', 0, 1_000_000, 20),
       BERTH_BUILD_LOG_KB: integer('output limit of a build in KB', 1, 1_048_576, 2048),
       BERTH_BUILDPACK_FOLDERS: text(
         'folders of the host that buildpacks may come from, separated by ":"',
@@ -94,6 +97,7 @@ export function readBuilderConfig(env: Record<string, string | undefined> = proc
     buildpackFolders: folders(values.BERTH_BUILDPACK_FOLDERS),
     gitInsteadOf: sources.git,
     sources,
+    cacheBytes: values.BERTH_BUILD_CACHE_GB * 1024 * mib,
     npmDir: values.BERTH_NPM_DIR,
     logLevel: values.BERTH_LOG_LEVEL,
     machineEnv: env,

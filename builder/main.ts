@@ -92,7 +92,11 @@ const ownImages = () => [
   ...new BuildCache(config.dataDir).images(),
   ...new BuildLayers(config.dataDir).images(),
 ];
-shutdown.add('pruning', startPruning({ ...shop, ownImages, worker, activeBuilds: () => activeBuilds }));
+const caches = { dir: join(config.dataDir, 'cache/apps'), bytes: config.cacheBytes };
+shutdown.add(
+  'pruning',
+  startPruning({ ...shop, ownImages, caches, worker, activeBuilds: () => activeBuilds }),
+);
 await worker.waitUntilReady();
 log.info({ worker: config.worker }, 'ready');
 reportReady();

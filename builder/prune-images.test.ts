@@ -26,6 +26,7 @@ function parts(active: () => number, prune: (keep: readonly string[]) => Promise
       engine,
       controller,
       ownImages: () => ['sha256:own'],
+      caches: { dir: '/nonexistent', bytes: 0 },
       worker,
       activeBuilds: active,
       log: createLogger('test', 'silent'),

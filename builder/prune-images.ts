@@ -1,9 +1,10 @@
-// Now and then has the engine drop images that no release needs any more, and the layers that only they had. Called by main.ts.
+// Now and then has the engine drop images that no release needs any more and the layers that only they had, and caches over their quota. Called by main.ts.
 // Must never run beside a build: the build may be about to use a layer that nobody else has.
 import type { EngineClient } from '@berth/clients/engine-client.ts';
 import type { Logger } from '@berth/kit/logging.ts';
 import type { ControllerApi } from './controller-api.ts';
 import { dropDeployedImages } from './from-image/drop-deployed-images.ts';
+import { type CacheQuota, pruneCaches } from './prune-caches.ts';
 import { dropOldStacks } from './rebase/drop-old-stacks.ts';
 
 const firstAfterMs = 10 * 60_000;
@@ -20,6 +21,7 @@ export interface PruneParts {
   controller: Pick<ControllerApi, 'imagesToKeep'>;
   /** What the builder itself needs for later builds, besides the releases' images. */
   ownImages: () => string[];
+  caches: CacheQuota;
   worker: Pausable;
   activeBuilds: () => number;
   log: Logger;
@@ -44,6 +46,7 @@ export async function pruneOnce({
   engine,
   controller,
   ownImages,
+  caches,
   worker,
   activeBuilds,
   log,
@@ -56,7 +59,8 @@ export async function pruneOnce({
     const stacks = await dropOldStacks(engine, kept);
     await dropDeployedImages(engine, kept);
     const freed = await engine.prune(kept);
-    log.info({ freed, stacks }, 'old images dropped');
+    const emptied = await pruneCaches(caches);
+    log.info({ freed, stacks, caches: emptied }, 'old images and caches dropped');
     return true;
   } finally {
     worker.resume();
