@@ -104,11 +104,10 @@ export function dockerfileSources({ env, gitEnv, bundle }: BuildSources): {
 function gitEnv(insteadOf: Readonly<Record<string, string>>): Record<string, string> {
   const mirrors = Object.entries(insteadOf);
   if (mirrors.length === 0) return {};
-  return Object.fromEntries([
-    ['GIT_CONFIG_COUNT', String(mirrors.length)],
-    ...mirrors.flatMap(([from, to], index) => [
-      [`GIT_CONFIG_KEY_${index}`, `url.${to}.insteadOf`],
-      [`GIT_CONFIG_VALUE_${index}`, from],
-    ]),
-  ]);
+  const env: Record<string, string> = { GIT_CONFIG_COUNT: String(mirrors.length) };
+  for (const [index, [from, to]] of mirrors.entries()) {
+    env[`GIT_CONFIG_KEY_${index}`] = `url.${to}.insteadOf`;
+    env[`GIT_CONFIG_VALUE_${index}`] = from;
+  }
+  return env;
 }

@@ -25,9 +25,9 @@ export function buildHeaders(options: BuildOptions): Record<string, string> {
 }
 
 function secretsHeader(secrets: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const entries = Object.entries(secrets).map(([id, value]) => [id, Buffer.from(value).toString('base64')]);
-  if (entries.length === 0) return {};
-  return { 'X-Berth-Build-Secrets': base64Json(Object.fromEntries(entries)) };
+  const encoded: Record<string, string> = {};
+  for (const [id, value] of Object.entries(secrets)) encoded[id] = Buffer.from(value).toString('base64');
+  return Object.keys(encoded).length === 0 ? {} : { 'X-Berth-Build-Secrets': base64Json(encoded) };
 }
 
 function base64Json(value: object): string {

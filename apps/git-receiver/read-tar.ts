@@ -193,7 +193,7 @@ function readNumber(block: Buffer, at: number, length: number): number {
 /** `<length> key=value\n`, repeated; the length is in bytes and counts itself. */
 function readPax(text: string): Record<string, string> {
   const bytes = Buffer.from(text);
-  const values: Record<string, string> = Object.create(null);
+  const values = Object.create(null) as Record<string, string>;
   for (let at = 0; at < bytes.length; ) {
     const space = bytes.indexOf(32, at);
     const length = Number(bytes.toString('latin1', at, space));

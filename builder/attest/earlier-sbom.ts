@@ -33,7 +33,7 @@ function componentOf(shown: unknown): Component {
     name: decodeURIComponent(textOf(reference, 'url') ?? ''),
     hashes: hashes(reference),
   }));
-  const properties = listOf(field(shown, 'properties')).map((property) => [
+  const properties = listOf(field(shown, 'properties')).map((property): [string, string] => [
     textOf(property, 'name') ?? '',
     textOf(property, 'value') ?? '',
   ]);

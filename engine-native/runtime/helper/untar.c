@@ -120,7 +120,8 @@ static int check_device(const struct untar_state *s, const struct tar_entry *ent
                    s->options->plain ? "a copy" : "layers");
 }
 
-/* As people's archives are: absolute names mean the same below the root. Cloud Native Buildpacks write their layers so. */
+/* As people's archives are: absolute names mean the same below the root. Cloud Native Buildpacks write their
+ * layers so. */
 static void make_relative(struct tar_entry *entry) {
     for (char *name = entry->path; name; name = name == entry->path ? entry->link : NULL)
         if (name == entry->path || entry->type == '1')

@@ -22,7 +22,8 @@ struct untar_options {
     bool root_metadata; /* plain: an entry of the root sets its owner and mode */
     bool no_swap;       /* plain: a folder and something else never replace each other */
     uint32_t id_limit;  /* plain: owners from here on become root, 0 = no limit */
-    bool skip_devices;  /* other people's layers: leave device nodes out, cut a leading / off, instead of refusing */
+    bool skip_devices;  /* other people's layers: leave device nodes out, cut a leading / off, instead of
+                           refusing */
 };
 
 struct untar_result {
