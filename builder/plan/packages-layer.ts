@@ -94,8 +94,8 @@ FNR == 1 { file++ }
 `;
 
 /**
- * status.run, status.before, status → packages that the installed ones need when they run and that are only there to install packages
- * (perl for git, say): they have to be in the layer too.
+ * status.run, status.before, status → packages that were asked for, or that the installed ones need when they run, and that are only there to
+ * install packages (libbz2, perl for git): they have to be in the layer too.
  */
 const listNeededTools = `${readParagraph}
 file == 1 { run[package]; next }
@@ -106,6 +106,10 @@ file == 2 { had[package]; before[package " " version]; next }
 }
 END {
   split(ENVIRON["NOT_AT_RUN_TIME"], words, " "); for (i in words) never[words[i]]
+  split(ENVIRON["PACKAGES"], asked, " ")
+  for (i in asked) if ((asked[i] in had) && !(asked[i] in run) && !(asked[i] in added)) {
+    added[asked[i]]; queue[++count] = asked[i]; print asked[i]
+  }
   for (next_ = 1; next_ <= count; next_++) {
     groups = split(needs[queue[next_]], group, ",")
     for (g = 1; g <= groups; g++) {

@@ -133,6 +133,12 @@ test('another Python comes from another Debian suite, and compiles what has no w
   const build = await bench.build(files, { app: 'older' });
   assert.match(build.output, /^ ! {5}Python 3\.11\.\d+ instead of 3\.11\.9 \(runtime\.txt\)/m);
   assert.equal(await home(build), 'flask on 3.11, 2 workers');
+  // Libraries that the stack's own installers happen to have too.
+  const loaded = await bench.runIn(
+    resultOf(build).image,
+    'python -c "import bz2, lzma, sqlite3, uuid; print(1)"',
+  );
+  assert.equal(loaded.output, '1\n');
   const refused = await refusal('older', { ...fixture('flask-pip'), '.python-version': '3.12\n' });
   assert.equal(refused.error, 'there is no Python "3.12" (.python-version)');
   assert.match(refused.hint, /^nearest: 3\.13, 3\.11, /);
