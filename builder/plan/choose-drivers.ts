@@ -109,7 +109,7 @@ async function chooseByManifest(
   }
   if (builder === undefined) return undefined;
   const why = `"builder" in berth.toml`;
-  if (builder === 'buildpacks') return byDetection(await detectDriver(tree));
+  if (builder === 'buildpacks') return byDetection(tree, await detectDriver(tree));
   if (builder !== 'dockerfile')
     return chooseListed(tree, readBuildpackList([builder], 'berth.toml'), 'berth.toml');
   if (tree.has('Dockerfile')) return byDockerfile('Dockerfile', why);
@@ -121,11 +121,15 @@ async function chooseByManifest(
 /** Who commits a Dockerfile means it. */
 async function chooseByTree(tree: SourceTree): Promise<Choice> {
   if (tree.has('Dockerfile')) return byDockerfile('Dockerfile', 'Dockerfile at the root');
-  return byDetection(await detectDriver(tree));
+  return byDetection(tree, await detectDriver(tree));
 }
 
-function byDetection(found: FoundDriver): Choice {
-  return byDrivers([found], found.why);
+/** The app's language comes last: it says how the app starts. */
+async function byDetection(tree: SourceTree, found: FoundDriver): Promise<Choice> {
+  const names = (await found.driver.goesWith?.(tree)) ?? [];
+  const first: FoundDriver[] = [];
+  for (const name of names) first.push(await requireDriver(tree, name, found.label));
+  return byDrivers([...first, found], found.why);
 }
 
 function byDockerfile(dockerfile: string, why: string): Choice {

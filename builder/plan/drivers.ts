@@ -4,8 +4,11 @@ import { AppError } from '@berth/kit/errors.ts';
 import { goDriver } from '../../buildpacks/go/driver.ts';
 import { javaDriver } from '../../buildpacks/java/driver.ts';
 import { nodeDriver } from '../../buildpacks/node/driver.ts';
+import { phpDriver } from '../../buildpacks/php/driver.ts';
 import { pythonDriver } from '../../buildpacks/python/driver.ts';
+import { rubyDriver } from '../../buildpacks/ruby/driver.ts';
 import { rustDriver } from '../../buildpacks/rust/driver.ts';
+import { shellDriver } from '../../buildpacks/shell/driver.ts';
 import { staticDriver } from '../../buildpacks/static/driver.ts';
 import type { SourceTree } from '../source/source-tree.ts';
 import { refuseOtherLanguage } from './other-languages.ts';
@@ -13,25 +16,28 @@ import type { Driver } from './plan.ts';
 import { watchTree } from './watch-tree.ts';
 
 export const drivers: readonly Driver[] = [
+  rubyDriver,
+  phpDriver,
   javaDriver,
   pythonDriver,
   goDriver,
   rustDriver,
   nodeDriver,
   staticDriver,
+  shellDriver,
 ];
 
 /** By the driver's name: what the user is told when nothing is found. */
 const looksFor: Readonly<Record<string, { files: readonly string[]; language: string }>> = {
-  ruby: { files: ['Gemfile'], language: 'Ruby' },
-  php: { files: ['composer.json', 'index.php'], language: 'PHP' },
+  ruby: { files: ['Gemfile', 'config.ru', 'app.rb'], language: 'Ruby' },
+  php: { files: ['composer.json', 'index.php', 'public/index.php'], language: 'PHP' },
   java: { files: ['pom.xml', 'build.gradle'], language: 'Java' },
   python: { files: ['requirements.txt', 'pyproject.toml', 'Pipfile', 'uv.lock'], language: 'Python' },
   go: { files: ['go.mod', 'go.work'], language: 'Go' },
   rust: { files: ['Cargo.toml'], language: 'Rust' },
   node: { files: ['package.json'], language: 'Node.js' },
   static: { files: ['index.html'], language: 'static site' },
-  shell: { files: ['Procfile'], language: 'any command' },
+  shell: { files: ['Procfile', 'start.sh'], language: 'any command' },
 };
 
 export interface FoundDriver {
@@ -56,12 +62,13 @@ function whereIs(path: string): string {
 
 export async function detectDriver(tree: SourceTree): Promise<FoundDriver> {
   for (const driver of drivers) {
+    // A Procfile alone builds nothing: beside the source of a language it would start what is not there.
+    if (driver === shellDriver) refuseOtherLanguage(tree);
     const found = await askDriver(driver, tree);
     if (found) return found;
   }
   if (tree.entries.size === 0)
     throw new AppError('invalid', 'the commit has no files', { hint: 'commit your app and push again' });
-  refuseOtherLanguage(tree);
   throw new AppError('invalid', 'no recognisable app in the commit', { hint: hintFor(tree) });
 }
 

@@ -12,6 +12,8 @@ export interface Driver {
   /** What the user reads: "Node.js". Undefined: not ours. */
   detect(tree: SourceTree): Promise<string | undefined>;
   plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan>;
+  /** Names of drivers that a found app of this language is built with first, when nobody listed any: Rails and Node, say. */
+  goesWith?(tree: SourceTree): Promise<readonly string[]>;
 }
 
 export interface PlanContext {

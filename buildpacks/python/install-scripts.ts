@@ -1,5 +1,5 @@
 // The shell of the Python plans: constant text. Names, versions and paths travel in the environment, never in the text.
-import { unpackScript } from './debian-pythons.ts';
+import { unpackScript } from '@berth/builder/plan/other-suite.ts';
 import type { InstallerKind } from './installer.ts';
 
 /** Ends each runtime: `python` and `python3` at one place, and its library compiled so that no time stamp counts (layers have none of their own). */
