@@ -60,6 +60,10 @@ test('Laravel: packages by the lockfile, extensions of packages too, the front c
   ]);
   assert.match(run(plan, 'runtime').env['PACKAGES'] ?? '', / php8\.4-gd .* php8\.4-redis /);
   assert.deepEqual(run(plan, 'dependencies').files, ['composer.json', 'composer.lock']);
+  // Two layers with packages in common do not lie on each other.
+  assert.deepEqual(run(plan, 'dependencies').on, ['composer', 'server']);
+  assert.deepEqual(run(plan, 'output').on, ['composer', 'server', 'dependencies', 'source']);
+  assert.match(run(plan, 'composer').env['PACKAGES'] ?? '', /^composer git .* php8\.4-redis /);
   assert.deepEqual(plan.defaultProcessTypes, { web: 'heroku-php-nginx public/' });
   assert.equal(plan.env['BERTH_PHP_FRONT_CONTROLLER'], '1');
   assert.match(plan.warnings[0] ?? '', /^Laravel needs a key/);

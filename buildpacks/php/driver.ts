@@ -41,7 +41,7 @@ async function plan(tree: SourceTree, context: PlanContext): Promise<BuildPlan> 
     layers: [
       runtimeLayer(facts, hasApache),
       serverLayer(),
-      ...(composer ? [composerLayer()] : []),
+      ...(composer ? [composerLayer(facts)] : []),
       ...(composer && separates(composer) ? [dependenciesLayer(facts)] : []),
       { kind: 'source', id: 'source', inImage: true, leaveOut: [] },
       ...(composer ? [outputLayer(facts, /\bvendor\/bin\/heroku-php-/.test(commands))] : []),
@@ -129,12 +129,21 @@ function serverLayer(): PlannedLayer {
   };
 }
 
-/** Debian's Composer with a PHP of its own; only builds have it. git and unzip are what it fetches with. It lies below the app's PHP, which counts. */
-function composerLayer(): RunLayer {
+/**
+ * Debian's Composer with PHP and the app's extensions: what Composer's steps run on, in place of the runtime and never in an image. Composer's own
+ * dependencies bring parts of the runtime along, and two layers with packages in common do not lie on each other.
+ */
+function composerLayer({ extensions }: Facts): RunLayer {
   return packagesLayer({
     id: 'composer',
     title: 'Composer',
-    packages: ['composer', 'git', 'unzip', `php${stackPhp.line}-cli`],
+    packages: [
+      'composer',
+      'git',
+      'unzip',
+      `php${stackPhp.line}-cli`,
+      ...extensions.map((name) => `php${stackPhp.line}-${name}`),
+    ],
     inImage: false,
   });
 }
@@ -180,7 +189,7 @@ function dependenciesLayer({ tree, extensions }: Facts): RunLayer {
     title: 'Installing packages (composer.lock)',
     cachedTitle: 'Restoring packages (unchanged)',
     step: 'dependencies',
-    on: ['composer', 'runtime', 'server'],
+    on: ['composer', 'server'],
     key: [...extensions, ...files.map((path) => `${path} ${tree.entries.get(path)?.oid}`)],
     scope: 'app',
     files,
@@ -207,7 +216,7 @@ function outputLayer(facts: Facts, wrappers: boolean): RunLayer {
     inImage: true,
     title: 'Autoloader and scripts (composer install)',
     step: 'build',
-    on: ['composer', 'runtime', 'server', ...below, 'source'],
+    on: ['composer', 'server', ...below, 'source'],
     key: [],
     scope: 'app',
     files: [],

@@ -148,7 +148,7 @@ test("bundler's messages become one line", () => {
   const message = (output: string) => explainInstall(output)?.message;
   assert.equal(
     message(
-      'Your bundle only supports platforms ["arm64-darwin-23"] but your local platform\nis x86_64-linux. Add',
+      'Your bundle only supports platforms ["arm64-darwin-23"] but your local platform\nis x86_64-linux-gnu. Add',
     ),
     'Gemfile.lock is resolved for arm64-darwin-23, not for x86_64-linux',
   );

@@ -44,10 +44,11 @@ function wrongPlatform(output: string): Explanation | undefined {
     /bundle only supports platforms (\[[^\]]+\])\s+but\s+your\s+local\s+platform\s+is\s+([\w-]+)/.exec(
       output,
     );
+  const wanted = platforms?.[2]?.replace(/-gnu$/, '');
   return platforms
     ? {
-        message: `Gemfile.lock is resolved for ${platforms[1]?.replaceAll(/["[\]]/g, '')}, not for ${platforms[2]}`,
-        hint: `run "bundle lock --add-platform ${platforms[2]}", commit Gemfile.lock and push again`,
+        message: `Gemfile.lock is resolved for ${platforms[1]?.replaceAll(/["[\]]/g, '')}, not for ${wanted}`,
+        hint: `run "bundle lock --add-platform ${wanted}", commit Gemfile.lock and push again`,
       }
     : undefined;
 }
