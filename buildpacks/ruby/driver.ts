@@ -126,13 +126,13 @@ function imageEnv({ gems, ruby, isRails }: Facts): Record<string, string> {
 /** Config vars BUNDLE_WITHOUT and the like are those of the app; gems' logs and archives have times and paths of the build. */
 const installScript = `
 export BUNDLE_WITHOUT="\${BUNDLE_WITHOUT-development:test}"
-if [ -n "$VENDORED" ] && bundle install --local --jobs 4 > /tmp/local 2>&1; then
+if [ -n "$VENDORED" ] && bundle install --local > /tmp/local 2>&1; then
   cat /tmp/local
 elif [ -n "$VENDORED" ] && ! grep -q 'Could not find' /tmp/local; then
   cat /tmp/local
   exit 1
 else
-  bundle install --jobs 4 --retry 3
+  bundle install
 fi
 cd vendor/bundle/ruby/* 2>/dev/null || exit 0
 rm -rf cache bundler/gems/*/.git
@@ -150,6 +150,9 @@ function installLayer(facts: Facts, gems: Gems): RunLayer {
   const env = {
     ...bundleEnv,
     BUNDLE_USER_HOME: '/tmp/bundler',
+    // As options, bundler 2.3 (Ruby 3.1) would write them down in its settings.
+    BUNDLE_JOBS: '4',
+    BUNDLE_RETRY: '3',
     BUNDLE_USER_CACHE: '/cache/bundler',
     BUNDLE_GLOBAL_GEM_CACHE: 'true',
     BUNDLE_NO_PRUNE: 'true',
