@@ -88,7 +88,8 @@ export async function readFacts(tree: SourceTree, context: PlanContext): Promise
 function manifestCommands({ manifest }: PlanContext): string[] {
   if (!manifest) return [];
   const { processTypes, releaseCommand, cron } = manifest;
-  return [...Object.values(processTypes), releaseCommand ?? '', ...cron.map(({ command }) => command)];
+  const release = releaseCommand === undefined ? [] : [releaseCommand];
+  return [...Object.values(processTypes), ...release, ...cron.map(({ command }) => command)];
 }
 
 export async function readPart(tree: SourceTree, manifest: Manifest, folder: string): Promise<Part> {
