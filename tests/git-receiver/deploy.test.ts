@@ -15,7 +15,9 @@ before(async () => {
   fixture = await ReceiverFixture.start({ BERTH_TREE_MAX_FILES: '50', BERTH_TREE_MAX_BYTES: '20000000' });
 });
 after(() => fixture.close());
-beforeEach(() => {
+beforeEach(async () => {
+  // The receiver tells how the last test's pushes landed after their pushers have their answer: nobody could tell it of a push that is forgotten here.
+  await fixture.leftovers();
   fixture.controller.pushes.length = 0;
   fixture.controller.script = goodRelease;
 });

@@ -13,7 +13,9 @@ before(async () => {
 after(async () => {
   await fixture.close();
 });
-beforeEach(() => {
+beforeEach(async () => {
+  // The receiver tells how the last test's pushes landed after their pushers have their answer: nobody could tell it of a push that is forgotten here.
+  await fixture.leftovers();
   fixture.controller.pushes.length = 0;
   fixture.controller.script = goodRelease;
   fixture.controller.startPush = async () => {};
