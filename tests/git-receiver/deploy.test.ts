@@ -172,13 +172,15 @@ test('a build that fails is told with its code, and leaves no ref', async () => 
 });
 
 test('a client that leaves ends the build', async () => {
+  let isFollowed = false;
   fixture.controller.script = async (_push, out) => {
+    isFollowed = true;
     out.line(1, '-----> Building');
     await until(() => out.gone, 'the follower leaves');
   };
   const { sent, answer } = send(await tarOf([file('a')]));
   answer.catch(() => {});
-  await until(() => fixture.controller.pushes.length === 1, 'the build starts');
+  await until(() => isFollowed, 'the build is followed');
   sent.destroy();
   await until(() => fixture.controller.pushes[0]?.followerLeft === true, 'the controller is told');
   await until(() => fixture.controller.pushes[0]?.landed.length === 1, 'the push has ended');
