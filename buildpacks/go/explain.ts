@@ -1,16 +1,8 @@
 // Turns the output of the go command into one clear line for the pusher. Called only when a download or a build has failed.
+import { firstExplanation, type Rule, rule } from '@berth/builder/plan/explanation-rules.ts';
 import type { Explanation } from '@berth/builder/plan/plan.ts';
 
-type Rule = (output: string) => Explanation | undefined;
-
 const tidy = 'run "go mod tidy", commit go.mod and go.sum and push again';
-
-function rule(pattern: RegExp, explain: (groups: string[]) => Explanation): Rule {
-  return (output) => {
-    const found = pattern.exec(output);
-    return found ? explain(found.slice(1).map((group) => group ?? '')) : undefined;
-  };
-}
 
 /** The first that knows the output wins. */
 const rules: Rule[] = [
@@ -91,11 +83,7 @@ const rules: Rule[] = [
 ];
 
 export function explainGo(output: string): Explanation | undefined {
-  for (const explain of rules) {
-    const explanation = explain(output);
-    if (explanation) return explanation;
-  }
-  return undefined;
+  return firstExplanation(rules, output);
 }
 
 export function explainToolchain(version: string): (output: string) => Explanation | undefined {

@@ -1,10 +1,9 @@
 // Turns the output of Maven, Gradle and LayOut.java into one clear line for the pusher. Called only when a step has failed.
+import { firstExplanation } from '@berth/builder/plan/explanation-rules.ts';
 import type { Explanation } from '@berth/builder/plan/plan.ts';
 
-type Rule = (output: string) => Explanation | undefined;
-
 export function explainMaven(output: string): Explanation | undefined {
-  return first(
+  return firstExplanation(
     [
       wrongJdk,
       oldLombok,
@@ -27,7 +26,7 @@ export function explainMaven(output: string): Explanation | undefined {
 }
 
 export function explainGradle(output: string): Explanation | undefined {
-  return first(
+  return firstExplanation(
     [
       wrongJdk,
       oldLombok,
@@ -50,14 +49,6 @@ export function explainGradle(output: string): Explanation | undefined {
 export function explainLayOut(output: string): Explanation | undefined {
   const found = /^lay out: (.+) \| (.+)$/m.exec(output);
   return found ? { message: found[1] ?? '', hint: found[2] ?? '' } : undefined;
-}
-
-function first(rules: readonly Rule[], output: string): Explanation | undefined {
-  for (const rule of rules) {
-    const explanation = rule(output);
-    if (explanation) return explanation;
-  }
-  return undefined;
 }
 
 const chooseJdk = 'name the Java version in system.properties: "java.runtime.version=25"';

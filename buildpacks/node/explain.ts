@@ -1,9 +1,8 @@
 // Turns the output of npm, yarn, pnpm and Bun into one clear line for the pusher. Called only when an install or a build script has failed.
+import { firstExplanation, type Rule } from '@berth/builder/plan/explanation-rules.ts';
 import type { Explanation } from '@berth/builder/plan/plan.ts';
 import { outOfStep } from './lockfile.ts';
 import type { PackageManager } from './package-manager.ts';
-
-type Rule = (output: string) => Explanation | undefined;
 
 /** The first rule that knows the output wins. */
 export function explainInstall(manager: PackageManager): (output: string) => Explanation | undefined {
@@ -19,13 +18,7 @@ export function explainInstall(manager: PackageManager): (output: string) => Exp
     noCompiler,
     wrongEngine,
   ];
-  return (output) => {
-    for (const rule of rules) {
-      const explanation = rule(output);
-      if (explanation) return explanation;
-    }
-    return undefined;
-  };
+  return (output) => firstExplanation(rules, output);
 }
 
 /** For the app's own build script: what it says itself is better than what we could, but for a host that cannot be had from here. */

@@ -1,22 +1,12 @@
 // Turns Composer's output into one clear line for the pusher. Called only when an install or a script has failed.
+import { firstExplanation, type Rule } from '@berth/builder/plan/explanation-rules.ts';
 import type { Explanation } from '@berth/builder/plan/plan.ts';
 
 export function explainComposer(output: string): Explanation | undefined {
-  for (const rule of rules) {
-    const explanation = rule(output);
-    if (explanation) return explanation;
-  }
-  return undefined;
+  return firstExplanation(rules, output);
 }
 
-const rules: readonly ((output: string) => Explanation | undefined)[] = [
-  outOfStep,
-  platform,
-  missing,
-  unreachable,
-  script,
-  schema,
-];
+const rules: readonly Rule[] = [outOfStep, platform, missing, unreachable, script, schema];
 
 function outOfStep(output: string): Explanation | undefined {
   return /lock file (?:is not up to date|does not contain a compatible set)|Required package "[^"]+" is not present in the lock file/.test(

@@ -1,8 +1,7 @@
 // Turns the output of uv, Poetry, Pipenv and Django into one clear line for the pusher. Called only when an install or collectstatic has failed.
+import { firstExplanation, type Rule } from '@berth/builder/plan/explanation-rules.ts';
 import type { Explanation } from '@berth/builder/plan/plan.ts';
 import type { Installer } from './installer.ts';
-
-type Rule = (output: string) => Explanation | undefined;
 
 /** uv wraps nothing when it writes to a pipe; Poetry does not either. The first rule that knows the output wins. */
 export function explainInstall(installer: Installer, pythonVersion: string): Rule {
@@ -21,13 +20,7 @@ export function explainInstall(installer: Installer, pythonVersion: string): Rul
     unreachable,
     noCompile,
   ];
-  return (output) => {
-    for (const rule of rules) {
-      const explanation = rule(output);
-      if (explanation) return explanation;
-    }
-    return undefined;
-  };
+  return (output) => firstExplanation(rules, output);
 }
 
 /** Does a compiler, or git, help? */

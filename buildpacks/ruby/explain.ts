@@ -1,4 +1,5 @@
 // Turns the output of bundler and rake into one clear line for the pusher. Called only when an install or assets:precompile has failed.
+import { firstExplanation, type Rule } from '@berth/builder/plan/explanation-rules.ts';
 import type { Explanation } from '@berth/builder/plan/plan.ts';
 
 /** Does a compiler, or git, help? */
@@ -9,14 +10,10 @@ export function needsCompilers(output: string): boolean {
 }
 
 export function explainInstall(output: string): Explanation | undefined {
-  for (const rule of rules) {
-    const explanation = rule(output);
-    if (explanation) return explanation;
-  }
-  return undefined;
+  return firstExplanation(rules, output);
 }
 
-const rules: readonly ((output: string) => Explanation | undefined)[] = [
+const rules: readonly Rule[] = [
   outOfStep,
   wrongPlatform,
   wrongRuby,

@@ -1,14 +1,6 @@
 // Turns the output of cargo and rustc into one clear line for the pusher. Called only when a build has failed.
+import { firstExplanation, type Rule, rule } from '@berth/builder/plan/explanation-rules.ts';
 import type { Explanation } from '@berth/builder/plan/plan.ts';
-
-type Rule = (output: string) => Explanation | undefined;
-
-function rule(pattern: RegExp, explain: (groups: string[]) => Explanation): Rule {
-  return (output) => {
-    const found = pattern.exec(output);
-    return found ? explain(found.slice(1).map((group) => group ?? '')) : undefined;
-  };
-}
 
 const checkCargoToml = 'check its name and version in Cargo.toml';
 const opensslHint = 'use the crate\'s "rustls" feature, or "vendored" of the crate "openssl"';
@@ -111,13 +103,9 @@ export function explainCargo({
   hasOpenssl: boolean;
 }): (output: string) => Explanation | undefined {
   return (output) => {
-    for (const explain of rules) {
-      const explanation = explain(output);
-      if (!explanation) continue;
-      const isLinking = hasOpenssl && /-lssl|-lcrypto|"(ssl|crypto)"/.test(explanation.message);
-      return isLinking ? { ...explanation, hint: opensslHint } : explanation;
-    }
-    return undefined;
+    const explanation = firstExplanation(rules, output);
+    const isLinking = hasOpenssl && /-lssl|-lcrypto|"(ssl|crypto)"/.test(explanation?.message ?? '');
+    return explanation && isLinking ? { ...explanation, hint: opensslHint } : explanation;
   };
 }
 
